@@ -1,0 +1,48 @@
+// The words of an edit: what callers ask for and what they hear back. No torch, no protobuf.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/diffusion/kinds.h"
+#include "common/image/image.h"
+
+namespace ip2p {
+
+// Field names equal the flags' and the proto's. Limits are checked by ValidateEdit.
+struct EditParams {
+  std::string instruction;  // at most 4 KiB of UTF-8; empty returns the input
+  std::string negative;     // negative prompt; empty is the reference's empty text
+  int steps = 100;          // 1..1000
+  int resolution = 512;     // longest side in px, a multiple of 64 in 64..2048; 0 keeps the photo's own size
+  double cfg_text = 7.5;    // text guidance scale, 0..100
+  double cfg_image = 1.5;   // image guidance scale, 0..100
+  uint32_t seed = 0;        // output i of a request uses seed + i (modulo 2^32)
+  SamplerKind sampler = SamplerKind::kEulerA;
+  SigmaSchedule schedule = SigmaSchedule::kDefault;
+  int count = 1;            // outputs, 1..8
+  int preview_every = 0;    // steps between previews; 0: none
+};
+
+struct EditProgress {
+  int output = 0;               // which of `count`
+  int step = 0;                 // finished steps, 1..steps
+  int steps = 0;
+  std::optional<Image> preview; // latent-sized RGB sketch
+};
+
+struct EditOutput {
+  Image image;
+  uint32_t seed = 0;
+};
+
+struct EditResult {
+  std::vector<EditOutput> outputs;
+  bool instruction_truncated = false;  // over 77 tokens: cut as CLIP does
+  bool negative_truncated = false;
+  EditParams params;                   // as used
+};
+
+}  // namespace ip2p
