@@ -1,0 +1,28 @@
+// Lanczos resize, byte for byte what Pillow's Image.resize(size, LANCZOS, box) gives for 8-bit RGB.
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "common/image/image.h"
+
+namespace ip2p {
+
+struct ImageSize {
+  int width = 0;
+  int height = 0;
+  bool operator==(const ImageSize&) const = default;
+};
+
+// In pixels of the source, edges not centres. Pillow takes single precision, and so does this.
+struct Box {
+  float left = 0;
+  float top = 0;
+  float right = 0;
+  float bottom = 0;
+};
+
+// Resamples what `box` covers to `size`. Two passes, horizontal first, in 22-bit fixed point.
+// Errors: INVALID_ARGUMENT (empty size or box, box outside of the image).
+absl::StatusOr<Image> ResizeLanczos(const Image& image, ImageSize size, const Box& box);
+absl::StatusOr<Image> ResizeLanczos(const Image& image, ImageSize size);  // the whole image
+
+}  // namespace ip2p
