@@ -9,7 +9,18 @@
 
 namespace ip2p {
 
-enum class SamplerKind { kEulerA, kEuler, kHeun, kDpm2A, kDpmpp2SA, kDpmpp2M, kDpmpp2MSde, kDdim, kLms, kUniPc };
+enum class SamplerKind {
+  kEulerA,
+  kEuler,
+  kHeun,
+  kDpm2A,
+  kDpmpp2SA,
+  kDpmpp2M,
+  kDpmpp2MSde,
+  kDdim,
+  kLms,
+  kUniPc
+};
 enum class SigmaSchedule { kDefault, kKarras, kExponential };
 enum class Precision { kAuto, kFloat32, kBFloat16, kFloat16 };
 
@@ -22,5 +33,9 @@ absl::StatusOr<SamplerKind> ParseSampler(std::string_view name);
 absl::StatusOr<SigmaSchedule> ParseSchedule(std::string_view name);
 absl::StatusOr<Precision> ParsePrecision(std::string_view name);
 std::vector<SamplerKind> AllSamplers();
+
+// Network evaluations of a whole run of `steps` >= 1: one a step, but two a step, except the last, for the
+// samplers of second order in one step (heun, dpm2_a, dpmpp_2s_a).
+int EvaluationsFor(SamplerKind kind, int steps);
 
 }  // namespace ip2p
