@@ -22,15 +22,15 @@ struct EditParams {
   uint32_t seed = 0;        // output i of a request uses seed + i (modulo 2^32)
   SamplerKind sampler = SamplerKind::kEulerA;
   SigmaSchedule schedule = SigmaSchedule::kDefault;
-  int count = 1;            // outputs, 1..8
-  int preview_every = 0;    // steps between previews; 0: none
+  int count = 1;          // outputs, 1..8
+  int preview_every = 0;  // steps between previews; 0: none
 };
 
 struct EditProgress {
-  int output = 0;               // which of `count`
-  int step = 0;                 // finished steps, 1..steps
+  int output = 0;  // which of `count`
+  int step = 0;    // finished steps, 1..steps
   int steps = 0;
-  std::optional<Image> preview; // latent-sized RGB sketch
+  std::optional<Image> preview;  // latent-sized RGB sketch
 };
 
 struct EditOutput {
@@ -42,7 +42,7 @@ struct EditResult {
   std::vector<EditOutput> outputs;
   bool instruction_truncated = false;  // over 77 tokens: cut as CLIP does
   bool negative_truncated = false;
-  EditParams params;                   // as used
+  EditParams params;  // as used
 };
 
 }  // namespace ip2p

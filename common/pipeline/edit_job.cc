@@ -1,0 +1,130 @@
+#include "common/pipeline/edit_job.h"
+
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "common/base/status_macros.h"
+#include "common/diffusion/request_noise.h"
+#include "common/pipeline/image_tensor.h"
+
+namespace ip2p {
+namespace {
+
+constexpr int64_t kMaxPixels = 2048 * 2048;  // attention over more latents takes minutes a step
+
+// Tells the observer and the job how long a stage took.
+class StageTimer {
+ public:
+  StageTimer(const char* stage, EngineObserver& observer, absl::Duration& total)
+      : stage_(stage), observer_(observer), total_(total), start_(absl::Now()) {}
+  ~StageTimer() {
+    const absl::Duration took = absl::Now() - start_;
+    total_ += took;
+    observer_.OnStage(stage_, took);
+  }
+
+ private:
+  const char* stage_;
+  EngineObserver& observer_;
+  absl::Duration& total_;
+  absl::Time start_;
+};
+
+}  // namespace
+
+absl::StatusOr<EditOrder> MakeOrder(EditEngine::EditId id, const Image& input, EditParams params,
+                                    absl::Time deadline, EditCallbacks callbacks) {
+  IP2P_RETURN_IF_ERROR(ValidateEdit(params, input));
+  EditOrder order{.id = id};
+  ImageSize fitted{.width = (input.width + kSizeStep - 1) / kSizeStep * kSizeStep,
+                   .height = (input.height + kSizeStep - 1) / kSizeStep * kSizeStep};
+  if (params.resolution != 0) {
+    IP2P_ASSIGN_OR_RETURN(fitted, ReferenceSize({input.width, input.height}, params.resolution));
+  }
+  if (int64_t{fitted.width} * fitted.height > kMaxPixels) {
+    return absl::InvalidArgumentError(
+        absl::StrFormat("image of %dx%d at resolution %d becomes %dx%d; wants at most %d pixels", input.width,
+                        input.height, params.resolution, fitted.width, fitted.height, kMaxPixels));
+  }
+  if (params.resolution == 0) {
+    order.photo = PadToMultiple(input);
+    order.keep = {input.width, input.height};
+  } else {
+    IP2P_ASSIGN_OR_RETURN(order.photo, FitImage(input, fitted));
+    order.keep = fitted;
+  }
+  order.deadline = deadline;
+  order.callbacks = std::move(callbacks);
+  order.params = std::move(params);
+  return order;
+}
+
+absl::StatusOr<std::shared_ptr<EditJob>> PrepareJob(const StableDiffusion& model, EditOrder order,
+                                                    EngineObserver& observer) {
+  auto job = std::make_shared<EditJob>();
+  job->order = std::move(order);
+  const EditParams& params = job->order.params;
+  job->result.params = params;
+  job->result.outputs.resize(params.count);
+  if (params.instruction.empty()) {  // the reference returns its (resized) input
+    for (int i = 0; i < params.count; ++i)
+      job->result.outputs[i] = {CropTopLeft(job->order.photo, job->order.keep), params.seed + i};
+    job->started_outputs = job->finished_outputs = params.count;
+    return job;
+  }
+  {
+    StageTimer timer("text", observer, job->fixed_time);
+    const TokenizedText instruction = model.tokenizer->Encode(params.instruction);
+    const TokenizedText negative = model.tokenizer->Encode(params.negative);
+    job->result.instruction_truncated = instruction.truncated;
+    job->result.negative_truncated = negative.truncated;
+    ClipTextEncoder text_encoder = model.text_encoder;
+    const torch::Tensor ids = torch::stack({torch::tensor(instruction.ids), torch::tensor(negative.ids)});
+    job->texts = text_encoder->forward(ids.to(model.device));
+  }
+  {
+    StageTimer timer("encode", observer, job->fixed_time);
+    Vae vae = model.vae;
+    const torch::Tensor pixels = ImageToTensor(job->order.photo, model.device);
+    job->image_latents = vae->EncodeMode(pixels.to(model.dtype)).to(torch::kFloat32).contiguous();
+    if (params.preview_every > 0) {
+      job->preview.emplace(pixels, job->image_latents * model.config.vae.scaling_factor);
+    }
+  }
+  job->branches = GuidanceBranches({.text = params.cfg_text, .image = params.cfg_image});
+  return job;
+}
+
+absl::StatusOr<DenoiseItem> StartOutput(const StableDiffusion& model, const NoiseSchedule& schedule,
+                                        std::shared_ptr<EditJob> job, uint64_t serial) {
+  const EditParams& params = job->order.params;
+  DenoiseItem item{.serial = serial, .output = job->started_outputs};
+  const uint32_t seed = params.seed + static_cast<uint32_t>(item.output);
+  job->result.outputs[item.output].seed = seed;
+  auto noise = std::make_shared<NoiseGenerator>(seed, model.device);
+  IP2P_ASSIGN_OR_RETURN(
+      item.sampler,
+      Sampler::Create({.kind = params.sampler, .schedule = params.schedule, .steps = params.steps}, schedule,
+                      [noise, shape = job->image_latents.sizes().vec()] { return noise->Draw(shape); }));
+  ++job->started_outputs;
+  item.job = std::move(job);
+  return item;
+}
+
+absl::Status FinishOutput(const StableDiffusion& model, const DenoiseItem& item, EngineObserver& observer) {
+  EditJob& job = *item.job;
+  StageTimer timer("decode", observer, job.fixed_time);
+  Vae vae = model.vae;
+  const torch::Tensor latents = item.sampler->latents() / model.config.vae.scaling_factor;
+  const torch::Tensor decoded = vae->Decode(latents.to(model.dtype));
+  if (!torch::isfinite(decoded.sum(torch::kFloat32)).item<bool>()) {
+    return absl::InternalError(absl::StrFormat(
+        "output %d is not finite after %d steps; wants numbers: try precision fp32 or lower scales",
+        item.output, job.order.params.steps));
+  }
+  job.result.outputs[item.output].image = CropTopLeft(TensorToImage(decoded), job.order.keep);
+  ++job.finished_outputs;
+  return absl::OkStatus();
+}
+
+}  // namespace ip2p

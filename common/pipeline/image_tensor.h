@@ -1,0 +1,16 @@
+// Pictures to tensors and back.
+#pragma once
+
+#include <torch/torch.h>
+
+#include "common/image/image.h"
+
+namespace ip2p {
+
+// -> [1,3,H,W] float32 in -1..1 on `device`.
+torch::Tensor ImageToTensor(const Image& image, torch::Device device);
+
+// [1,3,H,W], about -1..1 (clamped), any dtype and device -> 8 bits, rounded to nearest.
+Image TensorToImage(const torch::Tensor& tensor);
+
+}  // namespace ip2p

@@ -1,0 +1,17 @@
+// A miniature model with seeded random weights, made in memory: the real architecture, a few thousand
+// parameters.
+#pragma once
+
+#include <cstdint>
+
+#include "common/checkpoint/model_source.h"
+
+namespace ip2p {
+
+// Two UNet levels of 32 and 64 channels, VAE 8x down, a one-layer text tower over a byte-level vocabulary.
+ModelConfig TinyConfig();
+
+// Weights are normal with a small spread, norms are identity, so that pictures come out finite and not flat.
+ModelSource RandomModel(const ModelConfig& config, uint64_t seed);
+
+}  // namespace ip2p
