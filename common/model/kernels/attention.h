@@ -1,0 +1,16 @@
+// Scaled dot-product attention. On the CPU in bf16 without gradients: our own fused kernels, chosen at run
+// time by what the processor has. Anywhere else torch's. Uses torch's intra-op threads; thread-safe; faults
+// throw c10::Error.
+#pragma once
+
+#include <torch/torch.h>
+
+namespace ip2p {
+
+// q [N,Lq,heads*d]; k, v [N,Lk,heads*d], strided freely but for a contiguous last dimension; scale 1/sqrt(d).
+// causal: query i sees keys 0..i. -> [N,Lq,heads*d], contiguous. A sample's result does not depend on its
+// batch.
+torch::Tensor Attention(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v, int64_t heads,
+                        bool causal = false);
+
+}  // namespace ip2p
