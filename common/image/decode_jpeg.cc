@@ -9,7 +9,6 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "common/image/decoders.h"
@@ -84,7 +83,7 @@ absl::Status Refused(const Decoder& d) {
     return absl::InvalidArgumentError(
         absl::StrCat("image is a JPEG of more than ", d.max_scans, " scans; wants at most ", d.max_scans));
   }
-  const std::string_view message = d.errors.message[0] != '\0' ? d.errors.message : "incomplete";
+  const char* message = d.errors.message[0] != '\0' ? d.errors.message : "incomplete";
   return absl::InvalidArgumentError(
       absl::StrCat("image is a JPEG that cannot be decoded (", message, "); wants a complete 8-bit JPEG"));
 }
@@ -92,7 +91,7 @@ absl::Status Refused(const Decoder& d) {
 int OrientationOf(const jpeg_decompress_struct& codec) {
   for (const jpeg_marker_struct* m = codec.marker_list; m != nullptr; m = m->next) {
     const std::string_view data(reinterpret_cast<const char*>(m->data), m->data_length);
-    if (m->marker == kExifMarker && absl::StartsWith(data, std::string_view("Exif\0", 5))) {
+    if (m->marker == kExifMarker && data.starts_with(std::string_view("Exif\0", 5))) {
       return ParseExif(data).orientation;
     }
   }

@@ -89,7 +89,7 @@ bool ReadPixels(Decoder* d, int width, int height, uint8_t* rows, uint8_t* pixel
 }
 
 absl::Status Refused(const Decoder& d) {
-  const std::string_view message = d.message[0] != '\0' ? d.message : "damaged";
+  const char* message = d.message[0] != '\0' ? d.message : "damaged";
   return absl::InvalidArgumentError(
       absl::StrCat("image is a PNG that cannot be decoded (", message, "); wants a complete PNG"));
 }

@@ -14,7 +14,7 @@
 namespace ip2p::internal {
 namespace {
 
-absl::Status Refused(std::string_view why) {
+absl::Status Refused(const char* why) {
   return absl::InvalidArgumentError(
       absl::StrCat("image is a WebP that cannot be decoded (", why, "); wants a complete WebP"));
 }

@@ -5,7 +5,6 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace ip2p {
@@ -30,21 +29,25 @@ constexpr Magic kRefused[] = {
     {0, "qoif"sv, "a QOI"},
 };
 
+bool LooksLikeMarkup(std::string_view bytes) {
+  const size_t start = bytes.find_first_not_of(" \t\r\n");
+  return start != std::string_view::npos && bytes[start] == '<';
+}
+
 // An SVG has no magic: markup whose start mentions <svg.
 bool LooksLikeSvg(std::string_view bytes) {
-  const std::string_view head = absl::StripLeadingAsciiWhitespace(bytes.substr(0, 1024));
-  return absl::StartsWith(head, "<svg") || (absl::StartsWith(head, "<") && absl::StrContains(head, "<svg"));
+  return LooksLikeMarkup(bytes) && bytes.substr(0, 1024).find("<svg") != std::string_view::npos;
 }
 
 std::string Found(std::string_view bytes) {
   if (bytes.empty()) return "empty";
   for (const Magic& magic : kRefused) {
-    if (bytes.size() >= magic.offset && absl::StartsWith(bytes.substr(magic.offset), magic.bytes)) {
+    if (bytes.size() >= magic.offset && bytes.substr(magic.offset).starts_with(magic.bytes)) {
       return magic.name;
     }
   }
   if (LooksLikeSvg(bytes)) return "an SVG";
-  if (absl::StartsWith(absl::StripLeadingAsciiWhitespace(bytes), "<")) return "a web page or XML";
+  if (LooksLikeMarkup(bytes)) return "a web page or XML";
   return absl::StrCat(bytes.size(), " bytes of an unknown format");
 }
 
@@ -63,9 +66,9 @@ const char* ImageFormatName(ImageFormat format) {
 }
 
 absl::StatusOr<ImageFormat> SniffImageFormat(std::string_view bytes) {
-  if (absl::StartsWith(bytes, "\xff\xd8\xff"sv)) return ImageFormat::kJpeg;
-  if (absl::StartsWith(bytes, "\x89PNG\r\n\x1a\n"sv)) return ImageFormat::kPng;
-  if (bytes.size() >= 12 && absl::StartsWith(bytes, "RIFF"sv) && bytes.substr(8, 4) == "WEBP"sv) {
+  if (bytes.starts_with("\xff\xd8\xff"sv)) return ImageFormat::kJpeg;
+  if (bytes.starts_with("\x89PNG\r\n\x1a\n"sv)) return ImageFormat::kPng;
+  if (bytes.size() >= 12 && bytes.starts_with("RIFF"sv) && bytes.substr(8, 4) == "WEBP"sv) {
     return ImageFormat::kWebp;
   }
   return absl::InvalidArgumentError(absl::StrCat("image is ", Found(bytes), "; wants JPEG, PNG or WebP"));
@@ -75,7 +78,8 @@ absl::StatusOr<ImageFormat> ImageFormatOfPath(std::string_view path) {
   const size_t slash = path.rfind('/');
   const std::string_view name = slash == std::string_view::npos ? path : path.substr(slash + 1);
   const size_t dot = name.rfind('.');
-  const std::string extension = dot == std::string_view::npos ? "" : absl::AsciiStrToLower(name.substr(dot));
+  const std::string extension =
+      dot == std::string_view::npos ? "" : absl::AsciiStrToLower(std::string(name.substr(dot)));
   if (extension == ".jpg" || extension == ".jpeg") return ImageFormat::kJpeg;
   if (extension == ".png") return ImageFormat::kPng;
   if (extension == ".webp") return ImageFormat::kWebp;

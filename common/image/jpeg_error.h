@@ -2,10 +2,14 @@
 // functions that set the jump keep only trivial objects, since longjmp runs no destructors. Not for callers.
 #pragma once
 
-#include <jpeglib.h>
-
+// jpeglib.h wants size_t and FILE declared before it.
+// clang-format off
 #include <csetjmp>
+#include <cstddef>
 #include <cstdio>
+
+#include <jpeglib.h>
+// clang-format on
 
 namespace ip2p::internal {
 

@@ -4,7 +4,6 @@
 #include <optional>
 
 #include "absl/status/status.h"
-#include "absl/strings/match.h"
 #include "common/base/status_macros.h"
 #include "common/image/encode.h"
 #include "common/image/exif.h"
@@ -56,7 +55,7 @@ std::optional<std::string> FromPng(std::string_view bytes) {
     const std::string_view name = bytes.substr(at + 4, 4);
     if (size > bytes.size() - at - 12) return std::nullopt;
     const std::string_view data = bytes.substr(at + 8, size);
-    if (absl::StartsWith(data, kKey)) {
+    if (data.starts_with(kKey)) {
       const std::string_view rest = data.substr(kKey.size());
       if (name == "tEXt") return Latin1ToUtf8(rest);
       if (name == "iTXt") return InternationalText(rest);
@@ -77,7 +76,7 @@ std::optional<std::string> FromJpeg(std::string_view bytes) {
     const size_t size = BigEndian(bytes.substr(at + 2), 2);
     if (size < 2 || size > bytes.size() - at - 2) break;
     const std::string_view data = bytes.substr(at + 4, size - 2);
-    if (code == kExif && absl::StartsWith(data, "Exif\0"sv)) return ParseExif(data).user_comment;
+    if (code == kExif && data.starts_with("Exif\0"sv)) return ParseExif(data).user_comment;
     at += size + 2;
   }
   return std::nullopt;
