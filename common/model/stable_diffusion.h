@@ -1,9 +1,8 @@
-// The four networks of one Stable Diffusion checkpoint, loaded, frozen and shared.
+// The four networks of one Stable Diffusion checkpoint, loaded, frozen and shared. Immutable after loading:
+// any number of threads may evaluate them at once.
 #pragma once
 
 #include <memory>
-#include <string>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "common/checkpoint/model_source.h"
@@ -17,6 +16,8 @@ namespace ip2p {
 struct LoadOptions {
   torch::Device device = torch::kCPU;
   torch::ScalarType dtype = torch::kFloat32;
+  // Rearrange weights for fast inference on this CPU. False leaves plain parameters with memory of their own.
+  bool pack = true;
 };
 
 struct StableDiffusion {
@@ -29,8 +30,8 @@ struct StableDiffusion {
   std::unique_ptr<const Tokenizer> tokenizer;
 };
 
-// Strict both ways: FAILED_PRECONDITION naming the first 10 missing, unexpected or misshapen tensors; DATA_LOSS on NaN
-// or infinite weights. Peak memory: the loaded weights plus one tensor.
+// Strict both ways: FAILED_PRECONDITION naming the first 10 missing, unexpected or misshapen tensors;
+// DATA_LOSS on NaN or infinite weights. Peak memory: the loaded weights plus one tensor.
 absl::StatusOr<std::shared_ptr<const StableDiffusion>> LoadStableDiffusion(const ModelSource& source,
                                                                            const LoadOptions& options);
 

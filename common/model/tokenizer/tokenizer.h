@@ -1,4 +1,5 @@
-// CLIP's byte-pair tokenizer, id for id what transformers' CLIPTokenizer gives. No torch; thread-safe after Create.
+// CLIP's byte-pair tokenizer, id for id what transformers' CLIPTokenizer gives. No torch; thread-safe after
+// Create.
 #pragma once
 
 #include <cstdint>

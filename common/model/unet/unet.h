@@ -1,4 +1,5 @@
-// The denoiser (diffusers' UNet2DConditionModel), for any number of levels.
+// The denoiser (diffusers' UNet2DConditionModel), for any number of levels. Its state is its weights: forward
+// may run on several threads at once.
 #pragma once
 
 #include <torch/torch.h>
@@ -6,23 +7,31 @@
 #include <vector>
 
 #include "common/checkpoint/model_config.h"
+#include "common/model/unet/unet_blocks.h"
 
 namespace ip2p {
-
-// Keys and values of every cross-attention, in forward order, for one batch of texts. They do not change between
-// denoising steps, so callers compute them once a batch.
-struct TextContext {
-  std::vector<torch::Tensor> keys;    // [N,77,heads*d]
-  std::vector<torch::Tensor> values;  // [N,77,heads*d]
-};
 
 class UNetImpl : public torch::nn::Module {
  public:
   explicit UNetImpl(const UNetConfig& config);
   // text [N,77,cross_attention_dim] -> the context that forward takes.
   TextContext PrepareText(const torch::Tensor& text);
-  // x [N,in,h,w], timesteps [N] float (fractions allowed) -> prediction [N,out,h,w].
+  // x [N,in,h,w], timesteps [N] float (fractions allowed) -> prediction [N,out,h,w] in x's type. Any h and w
+  // that survive the halvings; x is converted to the weights' type inside.
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& timesteps, const TextContext& text);
+
+ private:
+  // timesteps [N] -> silu of the time embedding [N,4*block_out_channels[0]], in the weights' type.
+  torch::Tensor EmbedTime(const torch::Tensor& timesteps);
+
+  UNetConfig config_;
+  Conv2d conv_in_;
+  Linear time_linear_1_{nullptr}, time_linear_2_{nullptr};
+  std::vector<DownBlock> down_;
+  MidBlock mid_{nullptr};
+  std::vector<UpBlock> up_;
+  GroupNorm conv_norm_out_{nullptr};
+  Conv2d conv_out_{nullptr};
 };
 TORCH_MODULE(UNet);
 

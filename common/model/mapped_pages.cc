@@ -1,0 +1,40 @@
+// See mapped_pages.h. Linux only; elsewhere /proc/self/maps is absent and nothing is released.
+#include "common/model/mapped_pages.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cinttypes>
+#include <cstdio>
+#include <fstream>
+#include <string>
+
+namespace ip2p {
+
+ReadOnlyFileMappings::ReadOnlyFileMappings() {
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    uintptr_t begin = 0, end = 0;
+    char rights[5] = {};
+    unsigned long inode = 0;
+    const int fields =
+        std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR " %4s %*s %*s %lu", &begin, &end, rights, &inode);
+    if (fields == 4 && rights[0] == 'r' && rights[1] == '-' && inode != 0) ranges_.emplace_back(begin, end);
+  }
+}
+
+void ReadOnlyFileMappings::Release(std::span<const std::byte> bytes) const {
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto address = reinterpret_cast<uintptr_t>(bytes.data());
+  const uintptr_t begin = (address + page - 1) / page * page;
+  const uintptr_t end = (address + bytes.size()) / page * page;
+  if (begin >= end) return;
+  for (const auto& [first, last] : ranges_) {
+    if (first <= begin && end <= last) {
+      madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+      return;
+    }
+  }
+}
+
+}  // namespace ip2p

@@ -1,0 +1,58 @@
+// The residual block that the UNet and the VAE share, and the two ways they change resolution (diffusers'
+// ResnetBlock2D, Downsample2D, Upsample2D). No state besides weights; thread-safe once loaded.
+#pragma once
+
+#include <torch/torch.h>
+
+#include "common/model/layers.h"
+
+namespace ip2p {
+
+struct ResnetBlockConfig {
+  int in = 0;
+  int out = 0;
+  int time = 0;  // width of the time embedding; 0: none (VAE)
+  int groups = 32;
+  double eps = 1e-5;
+};
+
+class ResnetBlockImpl : public torch::nn::Module {
+ public:
+  explicit ResnetBlockImpl(const ResnetBlockConfig& config);
+  // x [N,in,H,W], silu_temb [N,time] (undefined without time) -> [N,out,H,W]. Gives x up as early as it can.
+  torch::Tensor forward(torch::Tensor x, const torch::Tensor& silu_temb = {});
+
+ private:
+  GroupNorm norm1_;
+  Conv2d conv1_;
+  Linear time_emb_proj_{nullptr};
+  GroupNorm norm2_{nullptr};
+  Conv2d conv2_{nullptr};
+  Conv2d conv_shortcut_{nullptr};
+};
+TORCH_MODULE(ResnetBlock);
+
+// [N,C,H,W] -> half of each side. The UNet pads all round, the VAE right and below only.
+class DownsamplerImpl : public torch::nn::Module {
+ public:
+  DownsamplerImpl(int channels, bool pad_all_round);
+  torch::Tensor forward(torch::Tensor x);
+
+ private:
+  bool pad_all_round_;
+  Conv2d conv_;
+};
+TORCH_MODULE(Downsampler);
+
+// [N,C,h,w] -> [N,C,height,width]: nearest neighbour, then a convolution.
+class UpsamplerImpl : public torch::nn::Module {
+ public:
+  explicit UpsamplerImpl(int channels);
+  torch::Tensor forward(torch::Tensor x, int64_t height, int64_t width);
+
+ private:
+  Conv2d conv_;
+};
+TORCH_MODULE(Upsampler);
+
+}  // namespace ip2p

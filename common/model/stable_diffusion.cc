@@ -1,0 +1,48 @@
+// See stable_diffusion.h.
+#include "common/model/stable_diffusion.h"
+
+#include "common/base/status_macros.h"
+#include "common/model/layers.h"
+#include "common/model/weights.h"
+
+namespace ip2p {
+namespace {
+
+// One network: its modules, then the file's weights in them, frozen. The modules' own memory is never
+// touched, so it costs address space only.
+template <typename Net, typename Config>
+absl::StatusOr<Net> LoadNetwork(const Config& config, const TensorMap& tensors, const char* part,
+                                const LoadOptions& options) {
+  Net net(config);
+  const bool pack = options.pack && options.device.is_cpu();
+  const WeightOptions weights{.device = options.device, .dtype = options.dtype, .share_memory = pack};
+  IP2P_RETURN_IF_ERROR(AssignWeights(*net, tensors, part, weights));
+  net->eval();
+  if (pack) PackAll(*net);
+  for (torch::Tensor& parameter : net->parameters()) parameter.set_requires_grad(false);
+  return net;
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const StableDiffusion>> LoadStableDiffusion(const ModelSource& source,
+                                                                           const LoadOptions& options) {
+  const torch::NoGradGuard no_grad;
+  auto model = std::make_shared<StableDiffusion>();
+  model->config = source.config;
+  model->device = options.device;
+  model->dtype = options.dtype;
+  const TextEncoderConfig& text = source.config.text_encoder;
+  if (source.vocab_json.empty()) {
+    IP2P_ASSIGN_OR_RETURN(model->tokenizer, Tokenizer::CreateStandard(text));
+  } else {
+    IP2P_ASSIGN_OR_RETURN(model->tokenizer, Tokenizer::Create(source.vocab_json, source.merges_txt, text));
+  }
+  IP2P_ASSIGN_OR_RETURN(model->text_encoder,
+                        LoadNetwork<ClipTextEncoder>(text, source.text_encoder, "text_encoder", options));
+  IP2P_ASSIGN_OR_RETURN(model->vae, LoadNetwork<Vae>(source.config.vae, source.vae, "vae", options));
+  IP2P_ASSIGN_OR_RETURN(model->unet, LoadNetwork<UNet>(source.config.unet, source.unet, "unet", options));
+  return model;
+}
+
+}  // namespace ip2p

@@ -1,0 +1,28 @@
+// Puts a checkpoint's tensors into a module's parameters.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "common/checkpoint/tensor.h"
+
+namespace ip2p {
+
+struct WeightOptions {
+  torch::Device device = torch::kCPU;
+  torch::ScalarType dtype = torch::kFloat32;
+  // Parameters may be views of the tensors' own (mapped, read-only) memory where that has the right type.
+  bool share_memory = false;
+};
+
+// Fills every parameter of `module` from the tensor of its name, converted to options.dtype. `part` ("unet")
+// goes before names in messages. Errors: FAILED_PRECONDITION when a tensor is missing, unexpected, misshapen
+// or of no floating type, naming the first 10; then nothing was changed. DATA_LOSS when a weight is NaN or
+// infinite, or not in range of dtype. Uses torch's intra-op threads; memory is that of the parameters and one
+// tensor more.
+absl::Status AssignWeights(torch::nn::Module& module, const TensorMap& tensors, const std::string& part,
+                           const WeightOptions& options);
+
+}  // namespace ip2p
