@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# Sets up, builds and runs every check and test, on a machine where nothing was prepared.
+#
+#   bash tests/run.sh [--full] [PART ...]
+#     --full   also what takes long: clang-tidy over torch units, ASan/UBSan and TSan builds, the clang build,
+#              full-size models, the benchmark
+#     PART     only these, in the order below (setup and build come first when a part needs them)
+#
+#   setup build format proto tidy fuzz ctest shuffle [sanitize clang bench] pytest
+#
+# A part that fails fails the run, yet the others still run, so that one run tells everything. Ends with pytest's own
+# summary, the names of the failed parts and their count. Exit code: 0 all passed, 1 a part failed, 2 usage.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+exec </dev/null
+
+EVERY=(setup build format proto tidy fuzz ctest shuffle pytest)
+EVERY_FULL=(setup build format proto tidy fuzz ctest shuffle sanitize clang bench pytest)
+
+full=no
+wanted=()
+for arg in "$@"; do
+  case "$arg" in
+    --full) full=yes ;;
+    -h | --help) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "$0"; exit 0 ;;
+    *)
+      if ! printf '%s\n' "${EVERY_FULL[@]}" | grep -qxF -- "$arg"; then
+        echo "run: unknown part $arg; wants some of ${EVERY_FULL[*]}" >&2
+        exit 2
+      fi
+      wanted+=("$arg")
+      ;;
+  esac
+done
+if [ ${#wanted[@]} -eq 0 ]; then
+  wanted=("${EVERY[@]}")
+  [ "$full" = no ] || wanted=("${EVERY_FULL[@]}")
+fi
+
+jobs=$(nproc)
+full_flag=()
+[ "$full" = no ] || full_flag=(--full)
+
+# The parts. Each is a command that fails when something is wrong.
+part_setup() { bash deploy/setup.sh --tests; }
+
+part_build() { cmake --preset release && cmake --build --preset release; }
+
+part_format() { git ls-files -z '*.cc' '*.h' | xargs -0 clang-format-14 --dry-run -Werror; }
+
+part_proto() { .venv/bin/buf lint protos; }
+
+# Needs the generated protobuf headers, so it comes after the build.
+part_tidy() {
+  local torch=()
+  [ "$full" = no ] || torch=(--torch)
+  .venv/bin/python tests/tooling/tidy.py build "${torch[@]}"
+}
+
+# Replays every fuzz target's corpus under the sanitizers; finding new inputs is done by hand (tests/fuzz/README.md).
+part_fuzz() {
+  cmake --preset fuzz && cmake --build --preset fuzz --target ip2p_fuzzers &&
+    ctest --preset fuzz -L fuzz --no-tests=error -j "$jobs"
+}
+
+# One test at a time: many measure, and torch takes every core by itself.
+part_ctest() { ctest --preset release --no-tests=error --schedule-random; }
+
+part_shuffle() { .venv/bin/python tests/tooling/run_shuffled.py build; }
+
+part_sanitize() {
+  local preset failed=0
+  for preset in asan-ubsan tsan; do
+    { cmake --preset "$preset" && cmake --build --preset "$preset" && ctest --preset "$preset" --no-tests=error; } ||
+      failed=1
+  done
+  return $failed
+}
+
+part_clang() { cmake --preset clang && cmake --build --preset clang; }
+
+part_bench() { .venv/bin/python tests/bench/run.py; }
+
+# Bare "pytest" takes the tests of its folder in random order and prints the seed (pytest-randomly).
+part_pytest() { .venv/bin/python -m pytest tests -q --durations=10 "${full_flag[@]}"; }
+
+failed=()
+ran=0
+started=$SECONDS
+for part in "${wanted[@]}"; do
+  begun=$SECONDS
+  ran=$((ran + 1))
+  echo "=== $part"
+  if "part_$part"; then
+    echo "=== $part passed in $((SECONDS - begun)) s"
+  else
+    echo "=== $part FAILED in $((SECONDS - begun)) s"
+    failed+=("$part")
+    # Nothing works without the environment.
+    [ "$part" != setup ] || break
+  fi
+done 2>&1
+
+echo "=== done in $((SECONDS - started)) s, failed parts: ${failed[*]:-none}"
+echo "parts: $((ran - ${#failed[@]})) passed, ${#failed[@]} failed"
+[ ${#failed[@]} -eq 0 ]
