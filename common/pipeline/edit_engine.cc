@@ -286,7 +286,15 @@ class Engine final : public EditEngine {
     observer_.OnStep(static_cast<int>(chosen.size()), took);
     observer_.OnStage("denoise", took);
     cost_.RecordEvaluation(samples, pixels, took);
-    for (size_t i = 0; i < chosen.size(); ++i) Advance(*chosen[i], (*denoised)[i]);
+    std::vector<std::pair<std::shared_ptr<EditJob>, absl::Status>> failed;
+    for (size_t i = 0; i < chosen.size(); ++i) {
+      absl::Status advanced = CatchTorch("sampling", [&] {
+        Advance(*chosen[i], (*denoised)[i]);
+        return absl::OkStatus();
+      });
+      if (!advanced.ok()) failed.emplace_back(chosen[i]->job, std::move(advanced));
+    }
+    for (const auto& [job, status] : failed) Fail(job, status);
     CollectFinished();
     // Other sizes come first next time.
     std::stable_partition(items_.begin(), items_.end(),
