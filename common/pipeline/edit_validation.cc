@@ -63,7 +63,8 @@ absl::Status ValidateEdit(const EditParams& params, const Image& input) {
   faults.Whole("preview_every", params.preview_every, 0, 1000);
   if (input.width < 1 || input.height < 1 ||
       input.pixels.size() != static_cast<size_t>(input.width) * input.height * 3) {
-    faults.Add("image is empty; wants at least one pixel");
+    faults.Add(absl::StrFormat("image is %dx%d with %d bytes; wants at least one pixel of 3 bytes",
+                               input.width, input.height, input.pixels.size()));
   }
   return faults.status();
 }
