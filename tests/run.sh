@@ -59,8 +59,8 @@ part_tidy() {
 
 # Replays every fuzz target's corpus under the sanitizers; finding new inputs is done by hand (tests/fuzz/README.md).
 part_fuzz() {
-  cmake --preset fuzz && cmake --build --preset fuzz --target ip2p_fuzzers &&
-    ctest --preset fuzz -L fuzz --no-tests=error -j "$jobs"
+  cmake --preset fuzz && cmake --build --preset fuzz --target tests/fuzz/all &&
+    ctest --test-dir build-fuzz/tests/fuzz --output-on-failure --no-tests=error -j "$jobs"
 }
 
 # One test at a time: many measure, and torch takes every core by itself.
