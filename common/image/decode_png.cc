@@ -1,8 +1,8 @@
 // PNG through libpng, every colour type and depth, interlaced or not.
 //
-// The size is read from IHDR by hand first; text and colour profile chunks are never parsed or inflated, so
-// they cost nothing. libpng reports errors by longjmp: the functions it may jump out of keep only trivial
-// objects.
+// The size is read from IHDR by hand first; text, EXIF and colour profile chunks are never parsed or
+// inflated, so they cost nothing. libpng reports errors by longjmp: the functions it may jump out of keep
+// only trivial objects.
 #include <png.h>
 
 #include <csetjmp>
@@ -16,13 +16,13 @@
 #include "common/base/status_macros.h"
 #include "common/image/decoders.h"
 #include "common/image/exif.h"
+#include "common/image/png_chunks.h"
 
 namespace ip2p::internal {
 namespace {
 
 constexpr size_t kHeaderBytes = 8 + 8 + 13;          // signature, IHDR's length and name, IHDR
-constexpr png_alloc_size_t kChunkBytes = 8'000'000;  // a longer chunk that is not pixels is refused
-constexpr png_byte kIgnoredChunks[] = "tEXt\0zTXt\0iTXt\0iCCP\0sPLT\0hIST";
+constexpr png_byte kIgnoredChunks[] = "tEXt\0zTXt\0iTXt\0iCCP\0sPLT\0hIST\0eXIf";
 
 struct Decoder {
   png_structp png = nullptr;
@@ -53,7 +53,6 @@ void ReadBytes(png_structp png, png_bytep out, size_t size) {
 bool ReadHeader(Decoder* d) {
   if (setjmp(png_jmpbuf(d->png)) != 0) return false;
   png_set_read_fn(d->png, d, ReadBytes);
-  png_set_chunk_malloc_max(d->png, kChunkBytes);
   png_set_keep_unknown_chunks(d->png, PNG_HANDLE_CHUNK_NEVER, kIgnoredChunks, sizeof(kIgnoredChunks) / 5);
   png_read_info(d->png, d->info);
   // Whatever is stored, rows come out as 8-bit RGBA.
@@ -100,11 +99,11 @@ uint32_t BigEndian(std::string_view bytes) {
   return value;
 }
 
-int OrientationOf(const Decoder& d) {
-  png_uint_32 size = 0;
-  png_bytep exif = nullptr;
-  if (png_get_eXIf_1(d.png, d.info, &size, &exif) == 0 || exif == nullptr) return 1;
-  return ParseExif({reinterpret_cast<const char*>(exif), size}).orientation;
+int OrientationOf(const PngChunks& list) {
+  for (const PngChunk& chunk : list.chunks) {
+    if (chunk.name == "eXIf") return ParseExif(chunk.data).orientation;
+  }
+  return 1;
 }
 
 }  // namespace
@@ -114,7 +113,13 @@ absl::StatusOr<DecodedImage> DecodePng(std::string_view bytes, const ImageLimits
     return absl::InvalidArgumentError("image is a PNG without a header; wants a complete PNG");
   }
   IP2P_RETURN_IF_ERROR(CheckSize(BigEndian(bytes.substr(16)), BigEndian(bytes.substr(20)), limits));
+  const PngChunks list =
+      ListPngChunks(bytes);  // so that no chunk makes libpng allocate more than the file's size
   Decoder d;
+  if (!list.complete) {
+    std::strcpy(d.message, "truncated");
+    return Refused(d);
+  }
   d.bytes = bytes.data();
   d.left = bytes.size();
   d.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &d, OnError, OnWarning);
@@ -123,6 +128,7 @@ absl::StatusOr<DecodedImage> DecodePng(std::string_view bytes, const ImageLimits
   if (!ReadHeader(&d)) return Refused(d);
 
   DecodedImage decoded;
+  decoded.orientation = OrientationOf(list);
   Image& image = decoded.image;
   image.width = static_cast<int>(png_get_image_width(d.png, d.info));
   image.height = static_cast<int>(png_get_image_height(d.png, d.info));
@@ -131,7 +137,6 @@ absl::StatusOr<DecodedImage> DecodePng(std::string_view bytes, const ImageLimits
   image.pixels.resize(area * 3);
   std::vector<uint8_t> rows(interlaced ? area * 4 : static_cast<size_t>(image.width) * 4);
   if (!ReadPixels(&d, image.width, image.height, rows.data(), image.pixels.data())) return Refused(d);
-  decoded.orientation = OrientationOf(d);  // eXIf may stand behind the pixels
   return decoded;
 }
 

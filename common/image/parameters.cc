@@ -7,6 +7,7 @@
 #include "common/base/status_macros.h"
 #include "common/image/encode.h"
 #include "common/image/exif.h"
+#include "common/image/png_chunks.h"
 #include "common/image/webp_chunks.h"
 
 namespace ip2p {
@@ -15,12 +16,6 @@ namespace {
 using std::string_view_literals::operator""sv;
 
 constexpr std::string_view kKey = "parameters\0"sv;
-
-uint32_t BigEndian(std::string_view bytes, int count) {
-  uint32_t value = 0;
-  for (int i = 0; i < count; ++i) value = value << 8 | static_cast<uint8_t>(bytes[i]);
-  return value;
-}
 
 std::string Latin1ToUtf8(std::string_view latin1) {
   std::string out;
@@ -49,18 +44,11 @@ std::optional<std::string> InternationalText(std::string_view rest) {
 }
 
 std::optional<std::string> FromPng(std::string_view bytes) {
-  size_t at = 8;
-  while (at + 12 <= bytes.size()) {
-    const size_t size = BigEndian(bytes.substr(at), 4);
-    const std::string_view name = bytes.substr(at + 4, 4);
-    if (size > bytes.size() - at - 12) return std::nullopt;
-    const std::string_view data = bytes.substr(at + 8, size);
-    if (data.starts_with(kKey)) {
-      const std::string_view rest = data.substr(kKey.size());
-      if (name == "tEXt") return Latin1ToUtf8(rest);
-      if (name == "iTXt") return InternationalText(rest);
-    }
-    at += size + 12;
+  for (const internal::PngChunk& chunk : internal::ListPngChunks(bytes).chunks) {
+    if (!chunk.data.starts_with(kKey)) continue;
+    const std::string_view rest = chunk.data.substr(kKey.size());
+    if (chunk.name == "tEXt") return Latin1ToUtf8(rest);
+    if (chunk.name == "iTXt") return InternationalText(rest);
   }
   return std::nullopt;
 }
@@ -73,7 +61,8 @@ std::optional<std::string> FromJpeg(std::string_view bytes) {
   while (at + 4 <= bytes.size() && static_cast<uint8_t>(bytes[at]) == 0xFF) {
     const uint8_t code = static_cast<uint8_t>(bytes[at + 1]);
     if (code == kStartOfScan) break;
-    const size_t size = BigEndian(bytes.substr(at + 2), 2);
+    const size_t size =
+        static_cast<size_t>(static_cast<uint8_t>(bytes[at + 2])) << 8 | static_cast<uint8_t>(bytes[at + 3]);
     if (size < 2 || size > bytes.size() - at - 2) break;
     const std::string_view data = bytes.substr(at + 4, size - 2);
     if (code == kExif && data.starts_with("Exif\0"sv)) return ParseExif(data).user_comment;

@@ -1,4 +1,4 @@
-// Lanczos resize, byte for byte what Pillow's Image.resize(size, LANCZOS, box) gives for 8-bit RGB.
+// Lanczos resize, byte for byte what Image.resize(size, LANCZOS, box) of Pillow 13 gives for 8-bit RGB.
 #pragma once
 
 #include "absl/status/statusor.h"
@@ -20,8 +20,8 @@ struct Box {
   float bottom = 0;
 };
 
-// Resamples what `box` covers to `size`. Two passes, horizontal first, in 22-bit fixed point.
-// Errors: INVALID_ARGUMENT (empty size or box, box outside of the image).
+// Resamples what `box` covers to `size`. Two passes in 22-bit fixed point, in the order that Pillow 13
+// chooses. Errors: INVALID_ARGUMENT (empty size or box, box outside of the image).
 absl::StatusOr<Image> ResizeLanczos(const Image& image, ImageSize size, const Box& box);
 absl::StatusOr<Image> ResizeLanczos(const Image& image, ImageSize size);  // the whole image
 

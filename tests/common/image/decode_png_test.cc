@@ -103,6 +103,17 @@ TEST(DecodePngTest, OversizedChunksCostNothing) {
   }
 }
 
+// A chunk that claims gigabytes must not make the decoder ask for them.
+TEST(DecodePngTest, LyingChunkLengthIsTruncation) {
+  const std::string png = *EncodeImage(testing::Gradient(8, 8));
+  for (const char* name : {"eXIf", "iCCP", "prVt"}) {
+    std::string lying = testing::WithPngChunk(png, name, "MM");
+    lying.replace(33, 4, "\x4d\x4d\x00\x1a"s);
+    EXPECT_EQ(DecodeImage(lying).status().message(),
+              "image is a PNG that cannot be decoded (truncated); wants a complete PNG");
+  }
+}
+
 TEST(DecodePngTest, DamageIsRefused) {
   const std::string png = *EncodeImage(testing::Gradient(8, 8));
   for (const char* name : {"IHDR", "IDAT", "IEND"}) {
