@@ -70,6 +70,15 @@ def test_every_source_says_what_it_is():
     assert not wrong, "\n".join(wrong)
 
 
+def test_links_of_documents_lead_somewhere():
+    wrong = []
+    for name in repository.sources(".md"):
+        for target in re.findall(r"\]\(([^)#\s]+)", repository.text(name)):
+            if "://" not in target and not (repository.ROOT / name).parent.joinpath(target).exists():
+                wrong.append(f"{name} links to {target}")
+    assert not wrong, "\n".join(wrong)
+
+
 def test_nothing_names_a_place_on_somebodys_machine():
     private = re.compile("|".join(f"(?<![\\w.])/{top}/" for top in ("home", "work", "root", "Users")))
     wrong = []
