@@ -14,14 +14,14 @@ ResnetBlockImpl::ResnetBlockImpl(const ResnetBlockConfig& c)
   if (c.in != c.out) conv_shortcut_ = register_module("conv_shortcut", Conv2d(c.in, c.out, /*kernel=*/1));
 }
 
-torch::Tensor ResnetBlockImpl::forward(torch::Tensor x, const torch::Tensor& silu_temb) {
+torch::Tensor ResnetBlockImpl::forward(torch::Tensor x, const torch::Tensor& silu_temb) const {
   torch::Tensor h = norm1_->forward(x);
   if (conv_shortcut_) x = conv_shortcut_->forward(x);
   h = conv1_->forward(h);
   if (time_emb_proj_)
     h = AddInto(std::move(h), time_emb_proj_->forward(silu_temb).unsqueeze(-1).unsqueeze(-1));
   h = norm2_->forward(h);
-  return AddInto(conv2_->forward(h), x);
+  return conv2_->ForwardAdd(h, x);
 }
 
 DownsamplerImpl::DownsamplerImpl(int channels, bool pad_all_round)
@@ -29,7 +29,7 @@ DownsamplerImpl::DownsamplerImpl(int channels, bool pad_all_round)
       conv_(register_module("conv", Conv2d(channels, channels, /*kernel=*/3, /*stride=*/2,
                                            /*padding=*/pad_all_round ? 1 : 0))) {}
 
-torch::Tensor DownsamplerImpl::forward(torch::Tensor x) {
+torch::Tensor DownsamplerImpl::forward(torch::Tensor x) const {
   if (!pad_all_round_) x = torch::constant_pad_nd(x, {0, 1, 0, 1});
   return conv_->forward(x);
 }
@@ -37,7 +37,7 @@ torch::Tensor DownsamplerImpl::forward(torch::Tensor x) {
 UpsamplerImpl::UpsamplerImpl(int channels)
     : conv_(register_module("conv", Conv2d(channels, channels, /*kernel=*/3, /*stride=*/1, /*padding=*/1))) {}
 
-torch::Tensor UpsamplerImpl::forward(torch::Tensor x, int64_t height, int64_t width) {
+torch::Tensor UpsamplerImpl::forward(torch::Tensor x, int64_t height, int64_t width) const {
   x = torch::upsample_nearest2d(x, {height, width});
   return conv_->forward(x);
 }

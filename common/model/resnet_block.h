@@ -20,7 +20,7 @@ class ResnetBlockImpl : public torch::nn::Module {
  public:
   explicit ResnetBlockImpl(const ResnetBlockConfig& config);
   // x [N,in,H,W], silu_temb [N,time] (undefined without time) -> [N,out,H,W]. Gives x up as early as it can.
-  torch::Tensor forward(torch::Tensor x, const torch::Tensor& silu_temb = {});
+  torch::Tensor forward(torch::Tensor x, const torch::Tensor& silu_temb = {}) const;
 
  private:
   GroupNorm norm1_;
@@ -36,7 +36,7 @@ TORCH_MODULE(ResnetBlock);
 class DownsamplerImpl : public torch::nn::Module {
  public:
   DownsamplerImpl(int channels, bool pad_all_round);
-  torch::Tensor forward(torch::Tensor x);
+  torch::Tensor forward(torch::Tensor x) const;
 
  private:
   bool pad_all_round_;
@@ -48,7 +48,7 @@ TORCH_MODULE(Downsampler);
 class UpsamplerImpl : public torch::nn::Module {
  public:
   explicit UpsamplerImpl(int channels);
-  torch::Tensor forward(torch::Tensor x, int64_t height, int64_t width);
+  torch::Tensor forward(torch::Tensor x, int64_t height, int64_t width) const;
 
  private:
   Conv2d conv_;

@@ -3,6 +3,7 @@
 
 #include "common/base/status_macros.h"
 #include "common/model/layers.h"
+#include "common/model/mapped_pages.h"
 #include "common/model/weights.h"
 
 namespace ip2p {
@@ -18,7 +19,12 @@ absl::StatusOr<Net> LoadNetwork(const Config& config, const TensorMap& tensors, 
   const WeightOptions weights{.device = options.device, .dtype = options.dtype, .share_memory = pack};
   IP2P_RETURN_IF_ERROR(AssignWeights(*net, tensors, part, weights));
   net->eval();
-  if (pack) PackAll(*net);
+  if (pack) {
+    const ReadOnlyFileMappings mappings;
+    PackAll(*net, [&](const torch::Tensor& replaced) {
+      mappings.Release({static_cast<const std::byte*>(replaced.const_data_ptr()), replaced.nbytes()});
+    });
+  }
   for (torch::Tensor& parameter : net->parameters()) parameter.set_requires_grad(false);
   return net;
 }

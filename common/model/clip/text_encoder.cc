@@ -22,13 +22,13 @@ ClipLayerImpl::ClipLayerImpl(const TextEncoderConfig& c)
   fc2_ = mlp->Add("fc2", Linear(c.intermediate_size, c.hidden_size));
 }
 
-torch::Tensor ClipLayerImpl::forward(torch::Tensor x) {
+torch::Tensor ClipLayerImpl::forward(torch::Tensor x) const {
   torch::Tensor h = layer_norm1_->forward(x);
   h = Attention(q_proj_->forward(h), k_proj_->forward(h), v_proj_->forward(h), heads_, /*causal=*/true);
-  x = AddInto(out_proj_->forward(h), x);
+  x = out_proj_->ForwardAdd(h, x);
   h = fc1_->forward(layer_norm2_->forward(x));
   h = quick_gelu_ ? h * torch::sigmoid(1.702 * h) : torch::gelu(h);
-  return AddInto(fc2_->forward(h), x);
+  return fc2_->ForwardAdd(h, x);
 }
 
 EmbeddingTableImpl::EmbeddingTableImpl(int rows, int width)
@@ -44,10 +44,10 @@ ClipTextEncoderImpl::ClipTextEncoderImpl(const TextEncoderConfig& c) {
   final_layer_norm_ = model->Add("final_layer_norm", LayerNorm(c.hidden_size, c.layer_norm_eps));
 }
 
-torch::Tensor ClipTextEncoderImpl::forward(const torch::Tensor& ids) {
+torch::Tensor ClipTextEncoderImpl::forward(const torch::Tensor& ids) const {
   torch::Tensor x = torch::embedding(token_embedding_->weight(), ids) +
                     position_embedding_->weight().narrow(0, 0, ids.size(1));
-  for (ClipLayer& layer : layers_) x = layer->forward(std::move(x));
+  for (const ClipLayer& layer : layers_) x = layer->forward(std::move(x));
   return final_layer_norm_->forward(x);
 }
 

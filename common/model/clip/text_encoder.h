@@ -15,7 +15,7 @@ namespace ip2p {
 class ClipLayerImpl : public torch::nn::Module {
  public:
   explicit ClipLayerImpl(const TextEncoderConfig& config);
-  torch::Tensor forward(torch::Tensor x);  // [N,L,hidden] -> the same
+  torch::Tensor forward(torch::Tensor x) const;  // [N,L,hidden] -> the same
 
  private:
   int heads_;
@@ -31,7 +31,7 @@ TORCH_MODULE(ClipLayer);
 class EmbeddingTableImpl : public torch::nn::Module {
  public:
   EmbeddingTableImpl(int rows, int width);
-  const torch::Tensor& weight() { return weight_; }
+  const torch::Tensor& weight() const { return weight_; }
 
  private:
   torch::Tensor weight_;  // [rows,width]
@@ -42,7 +42,7 @@ class ClipTextEncoderImpl : public torch::nn::Module {
  public:
   explicit ClipTextEncoderImpl(const TextEncoderConfig& config);
   // ids [N,L] int64, L up to max_positions -> [N,L,hidden], after the final layer norm.
-  torch::Tensor forward(const torch::Tensor& ids);
+  torch::Tensor forward(const torch::Tensor& ids) const;
 
  private:
   EmbeddingTable token_embedding_{nullptr}, position_embedding_{nullptr};

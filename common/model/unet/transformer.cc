@@ -27,8 +27,8 @@ CrossAttentionImpl::CrossAttentionImpl(int channels, int source, int heads)
       to_out_(register_module("to_out", Scope())->Add(0, Linear(channels, channels))) {}
 
 torch::Tensor CrossAttentionImpl::forward(const torch::Tensor& x, const torch::Tensor& keys,
-                                          const torch::Tensor& values) {
-  return to_out_->forward(Attention(to_q_->forward(x), keys, values, heads_));
+                                          const torch::Tensor& values, const torch::Tensor& residual) const {
+  return to_out_->ForwardAdd(Attention(to_q_->forward(x), keys, values, heads_), residual);
 }
 
 TransformerBlockImpl::TransformerBlockImpl(const TransformerConfig& c)
@@ -43,15 +43,15 @@ TransformerBlockImpl::TransformerBlockImpl(const TransformerConfig& c)
 }
 
 torch::Tensor TransformerBlockImpl::forward(torch::Tensor x, const torch::Tensor& text_keys,
-                                            const torch::Tensor& text_values) {
+                                            const torch::Tensor& text_values) const {
   torch::Tensor h = norm1_->forward(x);
-  x = AddInto(std::move(x), attn1_->forward(h, attn1_->MakeKeys(h), attn1_->MakeValues(h)));
+  x = attn1_->forward(h, attn1_->MakeKeys(h), attn1_->MakeValues(h), x);
   h = norm2_->forward(x);
-  x = AddInto(std::move(x), attn2_->forward(h, text_keys, text_values));
+  x = attn2_->forward(h, text_keys, text_values, x);
   h = norm3_->forward(x);
   h = ff_in_->forward(h);
   h = Geglu(h);
-  return AddInto(std::move(x), ff_out_->forward(h));
+  return ff_out_->ForwardAdd(h, x);
 }
 
 SpatialTransformerImpl::SpatialTransformerImpl(const TransformerConfig& c)
@@ -70,21 +70,21 @@ SpatialTransformerImpl::SpatialTransformerImpl(const TransformerConfig& c)
   }
 }
 
-torch::Tensor SpatialTransformerImpl::forward(const torch::Tensor& x, const TextContext& text, size_t& next) {
+torch::Tensor SpatialTransformerImpl::forward(const torch::Tensor& x, const TextContext& text,
+                                              size_t& next) const {
   const int64_t height = x.size(2), width = x.size(3);
   torch::Tensor h = norm_->forward(x);
   h = linear_in_ ? linear_in_->forward(ToTokens(h)) : ToTokens(conv_in_->forward(h));
-  for (TransformerBlock& block : blocks_) {
+  for (const TransformerBlock& block : blocks_) {
     h = block->forward(std::move(h), text.keys[next], text.values[next]);
     ++next;
   }
-  h = linear_out_ ? ToMap(linear_out_->forward(h), height, width)
-                  : conv_out_->forward(ToMap(h, height, width));
-  return AddInto(std::move(h), x);
+  if (linear_out_) return ToMap(linear_out_->ForwardAdd(h, ToTokens(x)), height, width);
+  return conv_out_->ForwardAdd(ToMap(h, height, width), x);
 }
 
-void SpatialTransformerImpl::AppendText(const torch::Tensor& text, TextContext& context) {
-  for (TransformerBlock& block : blocks_) {
+void SpatialTransformerImpl::AppendText(const torch::Tensor& text, TextContext& context) const {
+  for (const TransformerBlock& block : blocks_) {
     context.keys.push_back(block->text_attention()->MakeKeys(text));
     context.values.push_back(block->text_attention()->MakeValues(text));
   }

@@ -30,10 +30,11 @@ struct TransformerConfig {
 class CrossAttentionImpl : public torch::nn::Module {
  public:
   CrossAttentionImpl(int channels, int source, int heads);
-  // x [N,L,C]; keys and values [N,S,C] from MakeKeys / MakeValues -> [N,L,C].
-  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& keys, const torch::Tensor& values);
-  torch::Tensor MakeKeys(const torch::Tensor& source) { return to_k_->forward(source); }
-  torch::Tensor MakeValues(const torch::Tensor& source) { return to_v_->forward(source); }
+  // x [N,L,C]; keys and values [N,S,C] from MakeKeys / MakeValues; residual [N,L,C] is added -> [N,L,C].
+  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& keys, const torch::Tensor& values,
+                        const torch::Tensor& residual) const;
+  torch::Tensor MakeKeys(const torch::Tensor& source) const { return to_k_->forward(source); }
+  torch::Tensor MakeValues(const torch::Tensor& source) const { return to_v_->forward(source); }
 
  private:
   int heads_;
@@ -45,8 +46,9 @@ class TransformerBlockImpl : public torch::nn::Module {
  public:
   explicit TransformerBlockImpl(const TransformerConfig& config);
   // tokens [N,L,C], the block's own text keys and values [N,77,C] -> [N,L,C].
-  torch::Tensor forward(torch::Tensor x, const torch::Tensor& text_keys, const torch::Tensor& text_values);
-  CrossAttention& text_attention() { return attn2_; }
+  torch::Tensor forward(torch::Tensor x, const torch::Tensor& text_keys,
+                        const torch::Tensor& text_values) const;
+  const CrossAttention& text_attention() const { return attn2_; }
 
  private:
   LayerNorm norm1_;
@@ -62,8 +64,8 @@ class SpatialTransformerImpl : public torch::nn::Module {
  public:
   explicit SpatialTransformerImpl(const TransformerConfig& config);
   // x [N,C,H,W] -> the same. `next` is the index in `text` of its first block, and is moved past its last.
-  torch::Tensor forward(const torch::Tensor& x, const TextContext& text, size_t& next);
-  void AppendText(const torch::Tensor& text, TextContext& context);
+  torch::Tensor forward(const torch::Tensor& x, const TextContext& text, size_t& next) const;
+  void AppendText(const torch::Tensor& text, TextContext& context) const;
 
  private:
   GroupNorm norm_;

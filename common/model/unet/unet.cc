@@ -81,30 +81,28 @@ UNetImpl::UNetImpl(const UNetConfig& c)
                               Conv2d(width[0], c.out_channels, /*kernel=*/3, /*stride=*/1, /*padding=*/1));
 }
 
-TextContext UNetImpl::PrepareText(const torch::Tensor& text) {
+TextContext UNetImpl::PrepareText(const torch::Tensor& text) const {
   TextContext context;
-  for (DownBlock& block : down_) block->AppendText(text, context);
+  for (const DownBlock& block : down_) block->AppendText(text, context);
   mid_->AppendText(text, context);
-  for (UpBlock& block : up_) block->AppendText(text, context);
+  for (const UpBlock& block : up_) block->AppendText(text, context);
   return context;
 }
 
-torch::Tensor UNetImpl::EmbedTime(const torch::Tensor& timesteps) {
-  torch::Tensor t =
-      Sinusoids(timesteps, config_.block_out_channels[0], config_).to(conv_in_->bias.scalar_type());
+torch::Tensor UNetImpl::EmbedTime(const torch::Tensor& timesteps) const {
+  torch::Tensor t = Sinusoids(timesteps, config_.block_out_channels[0], config_).to(conv_in_->dtype());
   t = torch::silu(time_linear_1_->forward(t));
   return torch::silu(time_linear_2_->forward(t));  // every resnet starts with this silu
 }
 
 torch::Tensor UNetImpl::forward(const torch::Tensor& x, const torch::Tensor& timesteps,
-                                const TextContext& text) {
+                                const TextContext& text) const {
   UNetInputs in{.silu_temb = EmbedTime(timesteps), .text = text};
-  torch::Tensor h =
-      conv_in_->forward(x.to(conv_in_->bias.scalar_type()).contiguous(torch::MemoryFormat::ChannelsLast));
+  torch::Tensor h = conv_in_->forward(x.to(conv_in_->dtype()).contiguous(torch::MemoryFormat::ChannelsLast));
   std::vector<torch::Tensor> skips = {h};
-  for (DownBlock& block : down_) h = block->forward(std::move(h), in, skips);
+  for (const DownBlock& block : down_) h = block->forward(std::move(h), in, skips);
   h = mid_->forward(std::move(h), in);
-  for (UpBlock& block : up_) h = block->forward(std::move(h), in, skips);
+  for (const UpBlock& block : up_) h = block->forward(std::move(h), in, skips);
   h = conv_norm_out_->forward(h);
   return conv_out_->forward(h).to(x.scalar_type());
 }

@@ -15,14 +15,15 @@ class UNetImpl : public torch::nn::Module {
  public:
   explicit UNetImpl(const UNetConfig& config);
   // text [N,77,cross_attention_dim] -> the context that forward takes.
-  TextContext PrepareText(const torch::Tensor& text);
+  TextContext PrepareText(const torch::Tensor& text) const;
   // x [N,in,h,w], timesteps [N] float (fractions allowed) -> prediction [N,out,h,w] in x's type. Any h and w
   // that survive the halvings; x is converted to the weights' type inside.
-  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& timesteps, const TextContext& text);
+  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& timesteps,
+                        const TextContext& text) const;
 
  private:
   // timesteps [N] -> silu of the time embedding [N,4*block_out_channels[0]], in the weights' type.
-  torch::Tensor EmbedTime(const torch::Tensor& timesteps);
+  torch::Tensor EmbedTime(const torch::Tensor& timesteps) const;
 
   UNetConfig config_;
   Conv2d conv_in_;

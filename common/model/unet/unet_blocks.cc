@@ -31,7 +31,8 @@ DownBlockImpl::DownBlockImpl(const UNetLevelConfig& c) {
   downsampler_ = scope->Add(0, Downsampler(c.resnets.back().out, /*pad_all_round=*/true));
 }
 
-torch::Tensor DownBlockImpl::forward(torch::Tensor x, UNetInputs& in, std::vector<torch::Tensor>& skips) {
+torch::Tensor DownBlockImpl::forward(torch::Tensor x, UNetInputs& in,
+                                     std::vector<torch::Tensor>& skips) const {
   for (size_t i = 0; i < resnets_.size(); ++i) {
     x = resnets_[i]->forward(std::move(x), in.silu_temb);
     if (!attentions_.empty()) x = attentions_[i]->forward(x, in.text, in.next_text);
@@ -44,8 +45,8 @@ torch::Tensor DownBlockImpl::forward(torch::Tensor x, UNetInputs& in, std::vecto
   return x;
 }
 
-void DownBlockImpl::AppendText(const torch::Tensor& text, TextContext& context) {
-  for (SpatialTransformer& attention : attentions_) attention->AppendText(text, context);
+void DownBlockImpl::AppendText(const torch::Tensor& text, TextContext& context) const {
+  for (const SpatialTransformer& attention : attentions_) attention->AppendText(text, context);
 }
 
 MidBlockImpl::MidBlockImpl(const ResnetBlockConfig& resnet, const TransformerConfig& attention)
@@ -55,7 +56,7 @@ MidBlockImpl::MidBlockImpl(const ResnetBlockConfig& resnet, const TransformerCon
   after_ = scope->Add(1, ResnetBlock(resnet));
 }
 
-torch::Tensor MidBlockImpl::forward(torch::Tensor x, UNetInputs& in) {
+torch::Tensor MidBlockImpl::forward(torch::Tensor x, UNetInputs& in) const {
   x = before_->forward(std::move(x), in.silu_temb);
   x = attention_->forward(x, in.text, in.next_text);
   return after_->forward(std::move(x), in.silu_temb);
@@ -67,7 +68,7 @@ UpBlockImpl::UpBlockImpl(const UNetLevelConfig& c) {
     upsampler_ = register_module("upsamplers", Scope())->Add(0, Upsampler(c.resnets.back().out));
 }
 
-torch::Tensor UpBlockImpl::forward(torch::Tensor x, UNetInputs& in, std::vector<torch::Tensor>& skips) {
+torch::Tensor UpBlockImpl::forward(torch::Tensor x, UNetInputs& in, std::vector<torch::Tensor>& skips) const {
   for (size_t i = 0; i < resnets_.size(); ++i) {
     x = JoinChannels(x, skips.back());
     skips.pop_back();
@@ -77,8 +78,8 @@ torch::Tensor UpBlockImpl::forward(torch::Tensor x, UNetInputs& in, std::vector<
   return upsampler_ ? upsampler_->forward(std::move(x), skips.back().size(2), skips.back().size(3)) : x;
 }
 
-void UpBlockImpl::AppendText(const torch::Tensor& text, TextContext& context) {
-  for (SpatialTransformer& attention : attentions_) attention->AppendText(text, context);
+void UpBlockImpl::AppendText(const torch::Tensor& text, TextContext& context) const {
+  for (const SpatialTransformer& attention : attentions_) attention->AppendText(text, context);
 }
 
 }  // namespace ip2p

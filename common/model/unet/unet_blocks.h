@@ -28,8 +28,8 @@ class DownBlockImpl : public torch::nn::Module {
  public:
   explicit DownBlockImpl(const UNetLevelConfig& config);
   // Appends every result that the way up takes as a skip.
-  torch::Tensor forward(torch::Tensor x, UNetInputs& in, std::vector<torch::Tensor>& skips);
-  void AppendText(const torch::Tensor& text, TextContext& context);
+  torch::Tensor forward(torch::Tensor x, UNetInputs& in, std::vector<torch::Tensor>& skips) const;
+  void AppendText(const torch::Tensor& text, TextContext& context) const;
 
  private:
   std::vector<ResnetBlock> resnets_;
@@ -41,8 +41,10 @@ TORCH_MODULE(DownBlock);
 class MidBlockImpl : public torch::nn::Module {
  public:
   MidBlockImpl(const ResnetBlockConfig& resnet, const TransformerConfig& attention);
-  torch::Tensor forward(torch::Tensor x, UNetInputs& in);
-  void AppendText(const torch::Tensor& text, TextContext& context) { attention_->AppendText(text, context); }
+  torch::Tensor forward(torch::Tensor x, UNetInputs& in) const;
+  void AppendText(const torch::Tensor& text, TextContext& context) const {
+    attention_->AppendText(text, context);
+  }
 
  private:
   SpatialTransformer attention_;
@@ -54,8 +56,8 @@ class UpBlockImpl : public torch::nn::Module {
  public:
   explicit UpBlockImpl(const UNetLevelConfig& config);
   // Takes its skips from the end of `skips`; grows to the size of the one then last.
-  torch::Tensor forward(torch::Tensor x, UNetInputs& in, std::vector<torch::Tensor>& skips);
-  void AppendText(const torch::Tensor& text, TextContext& context);
+  torch::Tensor forward(torch::Tensor x, UNetInputs& in, std::vector<torch::Tensor>& skips) const;
+  void AppendText(const torch::Tensor& text, TextContext& context) const;
 
  private:
   std::vector<ResnetBlock> resnets_;

@@ -11,15 +11,13 @@ VaeImpl::VaeImpl(const VaeConfig& c)
       post_quant_conv_(
           register_module("post_quant_conv", Conv2d(c.latent_channels, c.latent_channels, /*kernel=*/1))) {}
 
-torch::Tensor VaeImpl::EncodeMoments(const torch::Tensor& images) {
-  const torch::Tensor x =
-      images.to(quant_conv_->bias.scalar_type()).contiguous(torch::MemoryFormat::ChannelsLast);
+torch::Tensor VaeImpl::EncodeMoments(const torch::Tensor& images) const {
+  const torch::Tensor x = images.to(quant_conv_->dtype()).contiguous(torch::MemoryFormat::ChannelsLast);
   return quant_conv_->forward(encoder_->forward(x)).to(images.scalar_type());
 }
 
-torch::Tensor VaeImpl::Decode(const torch::Tensor& latents) {
-  const torch::Tensor z =
-      latents.to(post_quant_conv_->bias.scalar_type()).contiguous(torch::MemoryFormat::ChannelsLast);
+torch::Tensor VaeImpl::Decode(const torch::Tensor& latents) const {
+  const torch::Tensor z = latents.to(post_quant_conv_->dtype()).contiguous(torch::MemoryFormat::ChannelsLast);
   return decoder_->forward(post_quant_conv_->forward(z)).to(latents.scalar_type());
 }
 

@@ -24,11 +24,11 @@ VaeAttentionImpl::VaeAttentionImpl(int channels, int groups)
       to_v_(register_module("to_v", Linear(channels, channels))),
       to_out_(register_module("to_out", Scope())->Add(0, Linear(channels, channels))) {}
 
-torch::Tensor VaeAttentionImpl::forward(const torch::Tensor& x) {
+torch::Tensor VaeAttentionImpl::forward(const torch::Tensor& x) const {
   torch::Tensor h = group_norm_->forward(x).flatten(2).transpose(1, 2);  // tokens [N,HW,C]
   h = Attention(to_q_->forward(h), to_k_->forward(h), to_v_->forward(h), /*heads=*/1);
-  h = to_out_->forward(h).transpose(1, 2).unflatten(2, {x.size(2), x.size(3)});
-  return AddInto(std::move(h), x);
+  h = to_out_->ForwardAdd(h, x.flatten(2).transpose(1, 2));
+  return h.transpose(1, 2).unflatten(2, {x.size(2), x.size(3)});
 }
 
 VaeMidBlockImpl::VaeMidBlockImpl(int channels, const VaeConfig& c) {
@@ -40,7 +40,7 @@ VaeMidBlockImpl::VaeMidBlockImpl(int channels, const VaeConfig& c) {
   after_ = resnets->Add(1, ResnetBlock(Resnet(channels, channels, c)));
 }
 
-torch::Tensor VaeMidBlockImpl::forward(torch::Tensor x) {
+torch::Tensor VaeMidBlockImpl::forward(torch::Tensor x) const {
   x = before_->forward(std::move(x));
   if (attention_) x = attention_->forward(x);
   return after_->forward(std::move(x));
@@ -59,8 +59,8 @@ VaeLevelImpl::VaeLevelImpl(int in, int out, int layers, Resample resample, const
   }
 }
 
-torch::Tensor VaeLevelImpl::forward(torch::Tensor x) {
-  for (ResnetBlock& resnet : resnets_) x = resnet->forward(std::move(x));
+torch::Tensor VaeLevelImpl::forward(torch::Tensor x) const {
+  for (const ResnetBlock& resnet : resnets_) x = resnet->forward(std::move(x));
   if (downsampler_) return downsampler_->forward(std::move(x));
   if (upsampler_) {
     const int64_t height = 2 * x.size(2), width = 2 * x.size(3);
@@ -85,9 +85,9 @@ VaeEncoderImpl::VaeEncoderImpl(const VaeConfig& c)
   conv_out_ = register_module("conv_out", Conv3x3(width.back(), 2 * c.latent_channels));
 }
 
-torch::Tensor VaeEncoderImpl::forward(torch::Tensor x) {
+torch::Tensor VaeEncoderImpl::forward(torch::Tensor x) const {
   x = conv_in_->forward(x);
-  for (VaeLevel& level : down_) x = level->forward(std::move(x));
+  for (const VaeLevel& level : down_) x = level->forward(std::move(x));
   x = mid_->forward(std::move(x));
   x = conv_norm_out_->forward(x);
   return conv_out_->forward(x);
@@ -109,10 +109,10 @@ VaeDecoderImpl::VaeDecoderImpl(const VaeConfig& c)
   conv_out_ = register_module("conv_out", Conv3x3(width.back(), c.out_channels));
 }
 
-torch::Tensor VaeDecoderImpl::forward(torch::Tensor x) {
+torch::Tensor VaeDecoderImpl::forward(torch::Tensor x) const {
   x = conv_in_->forward(x);
   x = mid_->forward(std::move(x));
-  for (VaeLevel& level : up_) x = level->forward(std::move(x));
+  for (const VaeLevel& level : up_) x = level->forward(std::move(x));
   x = conv_norm_out_->forward(x);
   return conv_out_->forward(x);
 }

@@ -17,7 +17,7 @@ namespace ip2p {
 class VaeAttentionImpl : public torch::nn::Module {
  public:
   VaeAttentionImpl(int channels, int groups);
-  torch::Tensor forward(const torch::Tensor& x);  // [N,C,H,W] -> the same
+  torch::Tensor forward(const torch::Tensor& x) const;  // [N,C,H,W] -> the same
 
  private:
   GroupNorm group_norm_;
@@ -28,7 +28,7 @@ TORCH_MODULE(VaeAttention);
 class VaeMidBlockImpl : public torch::nn::Module {
  public:
   VaeMidBlockImpl(int channels, const VaeConfig& config);
-  torch::Tensor forward(torch::Tensor x);
+  torch::Tensor forward(torch::Tensor x) const;
 
  private:
   VaeAttention attention_{nullptr};
@@ -41,7 +41,7 @@ class VaeLevelImpl : public torch::nn::Module {
  public:
   enum class Resample { kNone, kDown, kUp };
   VaeLevelImpl(int in, int out, int layers, Resample resample, const VaeConfig& config);
-  torch::Tensor forward(torch::Tensor x);
+  torch::Tensor forward(torch::Tensor x) const;
 
  private:
   std::vector<ResnetBlock> resnets_;
@@ -53,7 +53,7 @@ TORCH_MODULE(VaeLevel);
 class VaeEncoderImpl : public torch::nn::Module {
  public:
   explicit VaeEncoderImpl(const VaeConfig& config);
-  torch::Tensor forward(torch::Tensor x);  // [N,3,H,W] -> [N,2*latent,H/8,W/8]
+  torch::Tensor forward(torch::Tensor x) const;  // [N,3,H,W] -> [N,2*latent,H/8,W/8]
 
  private:
   Conv2d conv_in_;
@@ -67,7 +67,7 @@ TORCH_MODULE(VaeEncoder);
 class VaeDecoderImpl : public torch::nn::Module {
  public:
   explicit VaeDecoderImpl(const VaeConfig& config);
-  torch::Tensor forward(torch::Tensor x);  // [N,latent,h,w] -> [N,3,8h,8w]
+  torch::Tensor forward(torch::Tensor x) const;  // [N,latent,h,w] -> [N,3,8h,8w]
 
  private:
   Conv2d conv_in_;

@@ -1,0 +1,86 @@
+// Released pages must come back with the file's bytes, and nothing but read-only file mappings may be
+// touched.
+#include "common/model/mapped_pages.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <vector>
+
+namespace ip2p {
+namespace {
+
+class MappedPagesTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    page_ = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    file_ = memfd_create("mapped_pages_test", 0);
+    ASSERT_GE(file_, 0);
+    const std::vector<char> bytes(8 * page_, 'x');
+    ASSERT_EQ(write(file_, bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
+  }
+  void TearDown() override {
+    if (map_ != nullptr) munmap(map_, 8 * page_);
+    close(file_);
+  }
+  char* Map(int protection) {
+    map_ = mmap(nullptr, 8 * page_, protection, MAP_PRIVATE, file_, 0);
+    EXPECT_NE(map_, MAP_FAILED);
+    return static_cast<char*>(map_);
+  }
+  static std::span<const std::byte> Bytes(const char* data, size_t size) {
+    return {reinterpret_cast<const std::byte*>(data), size};
+  }
+  // Pages of the mapping that this process holds, from its page table.
+  size_t Resident(const char* data) const {
+    const int pagemap = open("/proc/self/pagemap", 0);
+    size_t resident = 0;
+    for (size_t i = 0; i < 8; ++i) {
+      uint64_t entry = 0;
+      const auto index = reinterpret_cast<uintptr_t>(data + i * page_) / page_;
+      EXPECT_EQ(pread(pagemap, &entry, sizeof entry, static_cast<off_t>(index * sizeof entry)),
+                static_cast<ssize_t>(sizeof entry));
+      resident += entry >> 63;
+    }
+    close(pagemap);
+    return resident;
+  }
+  static bool AllX(const char* data, size_t size) {
+    return std::string(data, size) == std::string(size, 'x');
+  }
+
+  size_t page_ = 0;
+  int file_ = -1;
+  void* map_ = nullptr;
+};
+
+TEST_F(MappedPagesTest, DropsWholePagesAndTheyComeBack) {
+  const char* data = Map(PROT_READ);
+  const ReadOnlyFileMappings mappings;
+  ASSERT_TRUE(AllX(data, 8 * page_));
+  EXPECT_EQ(Resident(data), 8u);
+  mappings.Release(Bytes(data + 1, 4 * page_));  // covers pages 1..3 whole
+  EXPECT_EQ(Resident(data), 5u);
+  EXPECT_TRUE(AllX(data, 8 * page_));
+}
+
+TEST_F(MappedPagesTest, LeavesWritableMappingsAlone) {
+  char* data = Map(PROT_READ | PROT_WRITE);
+  std::memset(data, 'y', page_);  // a private copy, which dropping would lose
+  const ReadOnlyFileMappings mappings;
+  mappings.Release(Bytes(data, 8 * page_));
+  EXPECT_EQ(data[0], 'y');
+}
+
+TEST_F(MappedPagesTest, LeavesTheHeapAlone) {
+  std::vector<char> heap(64 * page_, 'z');
+  const ReadOnlyFileMappings mappings;
+  mappings.Release(Bytes(heap.data(), heap.size()));
+  EXPECT_EQ(heap, std::vector<char>(64 * page_, 'z'));
+}
+
+}  // namespace
+}  // namespace ip2p
