@@ -1,16 +1,18 @@
-"""Shared fixtures of the parity tests: where the build is, and random-weight checkpoints made once a session."""
+"""Shared by all Python tests: where the build is, and random-weight checkpoints made once a session."""
 
 import os
 import pathlib
 import subprocess
+import sys
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before diffusers and transformers read it
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 BIN = pathlib.Path(os.environ.get("IP2P_BUILD", ROOT / "build")) / "bin"
+sys.path.insert(0, str(ROOT / "tests" / "parity"))  # checkpoints.py
 
 
 def pytest_addoption(parser):
