@@ -1,0 +1,103 @@
+"""A real edit server and what tests need to talk to it with Python's grpcio (stubs are made from protos/ in the run)."""
+
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import threading
+import urllib.request
+
+import grpc
+import pytest
+from conftest import BIN, ROOT
+
+READY_TIMEOUT_S = 120
+
+
+@pytest.fixture(scope="session")
+def stubs(tmp_path_factory):
+    """Generated modules under short names: stubs.edit, stubs.edit_service, stubs.edit_grpc, stubs.model_grpc, ..."""
+    import grpc_tools
+    from grpc_tools import protoc
+
+    out = tmp_path_factory.mktemp("stubs")
+    well_known = pathlib.Path(grpc_tools.__file__).parent / "_proto"
+    files = [str(p) for p in sorted((ROOT / "protos" / "ip2p").rglob("*.proto"))]
+    arguments = ["protoc", f"-I{ROOT / 'protos'}", f"-I{well_known}", f"--python_out={out}", f"--grpc_python_out={out}"]
+    assert protoc.main([*arguments, *files]) == 0
+    sys.path.insert(0, str(out))
+    from ip2p.edit.v1 import edit_pb2, edit_service_pb2, edit_service_pb2_grpc
+    from ip2p.image.v1 import image_pb2
+    from ip2p.model.v1 import model_service_pb2, model_service_pb2_grpc
+
+    class Stubs:
+        edit, edit_service, edit_grpc = edit_pb2, edit_service_pb2, edit_service_pb2_grpc
+        image, model_service, model_grpc = image_pb2, model_service_pb2, model_service_pb2_grpc
+
+    return Stubs
+
+
+class Server:
+    """Starts build/bin/ip2p_edit_server on free ports and reads them from its ready line."""
+
+    def __init__(self, *arguments):
+        self.process = subprocess.Popen(
+            [BIN / "ip2p_edit_server", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--metrics-listen",
+             "127.0.0.1:0", *map(str, arguments)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        self.log = []
+        self._reader = threading.Thread(target=self._read_log, daemon=True)
+        self._reader.start()
+        watchdog = threading.Timer(READY_TIMEOUT_S, self.process.kill)
+        watchdog.start()
+        line = self.process.stdout.readline()
+        watchdog.cancel()
+        if not line:
+            self._reader.join(5)
+            raise RuntimeError("the server did not start:\n" + "".join(self.log[-20:]))
+        ready = json.loads(line)
+        self.address, self.admin, self.metrics_address = ready["listen"], ready["admin"], ready["metrics"]
+        self.channel = grpc.insecure_channel(self.address)
+        self.admin_channel = grpc.insecure_channel(self.admin)
+
+    def _read_log(self):
+        for line in self.process.stderr:
+            self.log.append(line)
+
+    def metrics(self):
+        """{'name{label="value"}': number} as Prometheus would scrape them."""
+        text = urllib.request.urlopen(f"http://{self.metrics_address}/metrics", timeout=10).read().decode()
+        rows = (line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#"))
+        return {name: float(value) for name, value in rows}
+
+    def terminate(self):
+        self.process.send_signal(signal.SIGTERM)
+
+    def wait(self, timeout=60):
+        code = self.process.wait(timeout)
+        self._reader.join(5)
+        return code
+
+    def close(self):
+        self.channel.close()
+        self.admin_channel.close()
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def start_server():
+    """start_server("--model", ...) -> Server; all are stopped at the test's end."""
+    servers = []
+
+    def start(*arguments):
+        servers.append(Server(*arguments))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
