@@ -7,8 +7,8 @@
 
 namespace ip2p {
 
-// unet/config.json (UNet2DConditionModel). Level 0 is the full latent resolution; vectors have one entry a level,
-// in the order of the down path (up_attention is reversed from diffusers' up_block_types to match).
+// unet/config.json (UNet2DConditionModel). Level 0 is the full latent resolution; vectors have one entry a
+// level, in the order of the down path (up_attention is reversed from diffusers' up_block_types to match).
 struct UNetConfig {
   int in_channels = 8;
   int out_channels = 4;
@@ -70,8 +70,8 @@ struct SchedulerConfig {
   double beta_end = 0.0120;
   bool scaled_linear = true;  // false: linear betas
   PredictionType prediction = PredictionType::kEpsilon;
-  int steps_offset = 1;            // ddim only
-  bool set_alpha_to_one = false;   // ddim only
+  int steps_offset = 1;           // ddim only
+  bool set_alpha_to_one = false;  // ddim only
 
   bool operator==(const SchedulerConfig&) const = default;
 };

@@ -174,7 +174,7 @@ def make_checkpoint(name, out_dir, seed=0, dtype="fp32"):
     write_tokenizer(out / "tokenizer", config["pad"])
     EulerAncestralDiscreteScheduler(
         beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1,
-        timestep_spacing="leading", prediction_type=config["prediction"]).save_pretrained(out / "scheduler")
+        timestep_spacing="linspace", prediction_type=config["prediction"]).save_pretrained(out / "scheduler")
     _write_json(out / "model_index.json", {
         "_class_name": "StableDiffusionInstructPix2PixPipeline", "_diffusers_version": "0.42.0",
         "feature_extractor": [None, None], "image_encoder": [None, None], "requires_safety_checker": False,

@@ -1,0 +1,15 @@
+// Are all weights numbers? Reads every byte of the model: about a second for four gigabytes on two cores.
+#pragma once
+
+#include "absl/status/status.h"
+#include "common/checkpoint/model_source.h"
+
+namespace ip2p {
+
+bool IsFinite(const TensorView& view);
+
+// DATA_LOSS naming the first 10 tensors that hold a NaN or an infinity. For whoever loads a model for
+// service: a training run that diverged must not displace a working model.
+absl::Status CheckFinite(const ModelSource& source);
+
+}  // namespace ip2p
