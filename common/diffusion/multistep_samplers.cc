@@ -95,9 +95,11 @@ SamplerTask SampleLms(SamplerRun* run) {
     derivatives.push_front((x - denoised) / sigmas[i]);
     if (derivatives.size() > kOrder) derivatives.pop_back();
     const int order = static_cast<int>(derivatives.size());
-    for (int j = 0; j < order; ++j) {
-      x = x + derivatives[j] * LinearMultistepCoefficient(order, sigmas, i, j);
+    Tensor change = derivatives[0] * LinearMultistepCoefficient(order, sigmas, i, 0);
+    for (int j = 1; j < order; ++j) {
+      change = change + derivatives[j] * LinearMultistepCoefficient(order, sigmas, i, j);
     }
+    x = x + change;
     run->FinishStep();
   }
   co_return x * run->result_scale;
