@@ -356,18 +356,19 @@ class Engine final : public EditEngine {
     }
   }
 
-  void Finish(const std::shared_ptr<EditJob>& job) {
+  // Takes a copy, here and below: `job` may be the very element that is erased.
+  void Finish(std::shared_ptr<EditJob> job) {
     Remove(job);
     job->order.callbacks.done(std::move(job->result));
   }
 
-  void Fail(const std::shared_ptr<EditJob>& job, const absl::Status& status) {
+  void Fail(std::shared_ptr<EditJob> job, const absl::Status& status) {
     if (!Remove(job)) return;
     job->order.callbacks.done(status);
   }
 
-  // Takes the job and its items out; false when it was out already. `job` is a copy: it may be an element.
-  bool Remove(std::shared_ptr<EditJob> job) {
+  // Takes the job and its items out; false when it was out already.
+  bool Remove(const std::shared_ptr<EditJob>& job) {
     auto it = std::find(jobs_.begin(), jobs_.end(), job);
     if (it == jobs_.end()) return false;
     jobs_.erase(it);

@@ -159,7 +159,7 @@ TEST(EditEngine, SizesTakeTurns) {
   ASSERT_TRUE(other.ok());
   EXPECT_EQ(other->outputs[0].image.width, 128);
   EXPECT_EQ(other->outputs[0].image.height, 64);
-  EXPECT_THAT(order, testing::ElementsAre(0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1));
+  EXPECT_THAT(order, testing::ElementsAre(0, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 1));
 }
 
 TEST(EditEngine, ResolutionZeroKeepsTheSize) {
