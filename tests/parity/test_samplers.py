@@ -148,8 +148,8 @@ def ours(tmp_path_factory):
     runs = [f"{a}/{b}/{n}/{SEED}" for a in SAMPLERS for b in SCHEDULES for n in STEPS]
     metadata = {"runs": " ".join(runs), "schedules": " ".join(f"{b}/{n}" for b in SCHEDULES for n in STEPS)}
     save_file(INPUTS, folder / "in.safetensors", metadata)
-    probe = BIN / "tests" / "sampler_probe"
-    result = subprocess.run([probe, folder / "in.safetensors", folder / "out.safetensors"], capture_output=True, text=True)
+    command = [BIN / "tests" / "sampler_probe", folder / "in.safetensors", folder / "out.safetensors"]
+    result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     return load_file(folder / "out.safetensors")
 
@@ -192,7 +192,7 @@ def test_sigmas_and_timesteps(ours):
 
 @pytest.mark.parametrize("prediction", ["epsilon", "v"])
 def test_denoiser(ours, prediction):
-    """What the network is given, and what its answer means, against DiscreteEpsDDPMDenoiser and DiscreteVDDPMDenoiser."""
+    """The network's input and what its answer means, against DiscreteEpsDDPMDenoiser and DiscreteVDDPMDenoiser."""
     given = []
 
     def network(x, timestep):
