@@ -1,0 +1,21 @@
+// One function a noun: adds its commands and their flags to the app.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include "absl/status/status.h"
+#include "services/cli/console.h"
+
+namespace ip2p {
+
+// What a chosen command leaves behind. Flags are parsed before anything runs, so a command only sets `run`.
+struct Chosen {
+  std::function<absl::Status()> run;
+};
+
+// Each keeps its flags' variables alive as long as `app`.
+void AddEditCommand(CLI::App& app, Console& console, Chosen& chosen);
+void AddModelCommands(CLI::App& app, Console& console, Chosen& chosen);
+void AddServerCommands(CLI::App& app, Console& console, Chosen& chosen);
+
+}  // namespace ip2p

@@ -1,0 +1,138 @@
+// Words are checked while flags are parsed, so that a wrong one is a usage fault. Numbers have one judge,
+// ValidateEdit (the server's too), so that both ways of editing refuse the same with the same text.
+#include "services/cli/edit_flags.h"
+
+#include "absl/strings/str_cat.h"
+#include "common/base/limits.h"
+#include "common/base/random.h"
+#include "common/base/status_macros.h"
+
+namespace ip2p {
+namespace {
+
+// A CLI11 check from one of the parsers: empty when it takes the word.
+template <typename T>
+CLI::Validator Parses(absl::StatusOr<T> (*parse)(std::string_view)) {
+  return CLI::Validator(
+      [parse](std::string& word) {
+        const absl::StatusOr<T> parsed = parse(word);
+        return parsed.ok() ? std::string() : std::string(parsed.status().message());
+      },
+      "");
+}
+
+std::string SamplerNames() {
+  std::string names;
+  for (const SamplerKind kind : AllSamplers())
+    absl::StrAppend(&names, names.empty() ? "" : ", ", SamplerName(kind));
+  return names;
+}
+
+absl::StatusOr<ImageFormat> OutputFormat(const EditFlags& flags) {
+  if (!flags.format.empty()) return ImageFormatOfPath("." + flags.format);
+  if (flags.output == "-") return ImageFormat::kPng;
+  return ImageFormatOfPath(flags.output);
+}
+
+void AddParams(CLI::App& app, EditFlags& flags) {
+  EditParams& p = flags.params;
+  app.add_option("--steps", p.steps, "Denoising steps, 1..1000")->capture_default_str();
+  app.add_option("--resolution", p.resolution,
+                 "Longest side in px, a multiple of 64; 0 keeps the photo's own size")
+      ->capture_default_str();
+  app.add_option("--seed", flags.seed,
+                 "Seed of the noise, 0..4294967295; picture i uses seed + i (default: random)")
+      ->check(CLI::Range(int64_t{0}, kMaxSeed));
+  app.add_option("--cfg-text", p.cfg_text, "Text guidance: how much of the instruction")
+      ->capture_default_str();
+  app.add_option("--cfg-image", p.cfg_image, "Image guidance: how much of the photo")->capture_default_str();
+  app.add_option("--sampler", flags.sampler, "Sampling method: " + SamplerNames())
+      ->check(Parses(ParseSampler))
+      ->capture_default_str();
+  app.add_option("--schedule", flags.schedule, "Noise levels: default, karras, exponential")
+      ->check(Parses(ParseSchedule))
+      ->capture_default_str();
+  app.add_option("--negative", p.negative, "What to steer away from");
+  app.add_option("--count", p.count, "Pictures to make, 1..8; -0, -1, ... is put before the extension")
+      ->capture_default_str();
+}
+
+void AddLocalFlags(CLI::App& app, EditFlags& flags) {
+  const char* group = "In this process";
+  app.add_option("--ckpt", flags.model.path, "Model: diffusers folder, .safetensors or .ckpt")->group(group);
+  app.add_option("--vae-ckpt", flags.model.open.vae_path, "Take the VAE from here instead")->group(group);
+  app.add_option("--precision", flags.precision, "auto, fp32, bf16 or fp16")
+      ->check(Parses(ParsePrecision))
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--prediction", flags.prediction, "epsilon or v, for one-file SD 2.x, which does not say")
+      ->check(CLI::IsMember({"epsilon", "v"}))
+      ->group(group);
+  app.add_option("--device", flags.model.engine.device, "cpu or cuda:N")->capture_default_str()->group(group);
+  app.add_option("--threads", flags.model.engine.threads, "Threads of a CPU; 0 takes all")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str()
+      ->group(group);
+}
+
+}  // namespace
+
+void AddEditFlags(CLI::App& app, EditFlags& flags) {
+  app.add_option("-i,--input", flags.input, "Photo: JPEG, PNG or WebP; - is standard input")->required();
+  app.add_option("-o,--output", flags.output, "Where to: .png, .jpg or .webp; - is standard output")
+      ->required();
+  app.add_option("-e,--edit", flags.params.instruction, "What to change; \"\" only fits the size")
+      ->required();
+  AddParams(app, flags);
+  app.add_option("--format", flags.format, "png, jpg or webp (default: the output's extension; png for -)")
+      ->check(CLI::IsMember({"png", "jpg", "jpeg", "webp"}));
+  app.add_option("--quality", flags.quality, "1..100, for JPEG and WebP")
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str();
+  app.add_flag("--lossless", flags.lossless, "WebP without loss");
+  app.add_option("--preview-dir", flags.preview_dir,
+                 "Write sketches of the work in progress into this folder");
+  app.add_option("--preview-every", flags.preview_every, "Steps between sketches")
+      ->check(CLI::Range(1, kMaxPreviewEvery))
+      ->capture_default_str();
+  app.add_option("--timeout", flags.timeout_s, "Give up after so many seconds; 0 never does")
+      ->check(CLI::Range(0.0, 1e9))
+      ->capture_default_str();
+  app.add_flag("--json", flags.json, "Print what was done as JSON on standard output");
+  AddLocalFlags(app, flags);
+  AddServerFlags(app, flags.server);
+  app.add_option("--model", flags.server_model, "Name of the server's model (default: its first)")
+      ->group("Server");
+}
+
+absl::StatusOr<EditTask> TaskFromFlags(EditFlags& flags) {
+  EditTask task;
+  IP2P_ASSIGN_OR_RETURN(task.output.format, OutputFormat(flags));
+  if (flags.lossless && task.output.format != ImageFormat::kWebp) {
+    return absl::InvalidArgumentError("--lossless is given for another format; wants WebP");
+  }
+  if (flags.json && flags.output == "-") {
+    return absl::InvalidArgumentError("--json and --output - both want standard output; wants one of them");
+  }
+  if (flags.output == "-" && flags.params.count > 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("count is ", flags.params.count, "; wants 1 with --output -"));
+  }
+  if (flags.server.address.empty() && flags.model.path.empty() && !flags.params.instruction.empty()) {
+    return absl::InvalidArgumentError("no model is named; wants --ckpt PATH, or --server HOST:PORT");
+  }
+  task.output.quality = flags.quality;
+  task.output.lossless = flags.lossless;
+  task.params = flags.params;
+  task.params.seed = flags.seed < 0 ? RandomUint32() : static_cast<uint32_t>(flags.seed);
+  task.params.preview_every = flags.preview_dir.empty() ? 0 : flags.preview_every;
+  IP2P_ASSIGN_OR_RETURN(task.params.sampler, ParseSampler(flags.sampler));
+  IP2P_ASSIGN_OR_RETURN(task.params.schedule, ParseSchedule(flags.schedule));
+  IP2P_ASSIGN_OR_RETURN(flags.model.engine.precision, ParsePrecision(flags.precision));
+  if (flags.prediction == "epsilon") flags.model.open.prediction = PredictionType::kEpsilon;
+  if (flags.prediction == "v") flags.model.open.prediction = PredictionType::kVPrediction;
+  if (flags.timeout_s > 0) task.timeout = absl::Seconds(flags.timeout_s);
+  return task;
+}
+
+}  // namespace ip2p

@@ -1,0 +1,38 @@
+// The flags of `ip2p edit`, with the reference's names and defaults.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "services/cli/edit_task.h"
+
+namespace ip2p {
+
+struct EditFlags {
+  std::string input;
+  std::string output;
+  EditParams params;
+  int64_t seed = -1;  // -1: drawn at random
+  std::string sampler = "euler_a";
+  std::string schedule = "default";
+  std::string precision = "auto";
+  std::string prediction;  // "epsilon", "v"
+  std::string format;      // "": by the output's extension
+  int quality = 95;
+  bool lossless = false;
+  double timeout_s = 0;  // 0: none
+  std::string preview_dir;
+  int preview_every = 10;
+  bool json = false;
+  LocalModel model;
+  std::string server_model;
+  ServerFlags server;
+};
+
+void AddEditFlags(CLI::App& app, EditFlags& flags);
+
+// The flags as a task, without the photo. Draws the seed. Errors: INVALID_ARGUMENT (the output's format
+// cannot be told, neither --ckpt nor --server).
+absl::StatusOr<EditTask> TaskFromFlags(EditFlags& flags);
+
+}  // namespace ip2p

@@ -1,0 +1,33 @@
+// ip2p: the one command-line client.
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "common/base/signals.h"
+#include "services/cli/cli.h"
+
+namespace {
+
+int TerminalColumns() {
+  winsize size{};
+  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  ::setenv("GRPC_VERBOSITY", "NONE", 0);  // its log lines would tear the progress bar
+  ip2p::Cancellation cancellation;
+  const ip2p::SignalWaiter waiter([&cancellation](int) { cancellation.Cancel(); });
+  ip2p::Console console{.in = std::cin,
+                        .out = std::cout,
+                        .err = std::cerr,
+                        .terminal = ::isatty(STDERR_FILENO) == 1,
+                        .columns = TerminalColumns(),
+                        .cancellation = cancellation};
+  return ip2p::RunCli(std::vector<std::string>(argv + 1, argv + argc), console);
+}
