@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "absl/strings/cord.h"
+#include "common/rpc/duration_proto.h"
 #include "common/rpc/wire.h"
 #include "google/protobuf/any.pb.h"
-#include "google/protobuf/duration.pb.h"
 
 namespace ip2p {
 namespace {
@@ -19,11 +19,8 @@ constexpr char kRetryInfoUrl[] = "type.googleapis.com/google.rpc.RetryInfo";
 }  // namespace
 
 absl::Status WithRetryAfter(absl::Status status, absl::Duration delay) {
-  google::protobuf::Duration wire;
-  absl::Duration rest;
-  wire.set_seconds(absl::IDivDuration(delay, absl::Seconds(1), &rest));
-  wire.set_nanos(static_cast<int>(absl::ToInt64Nanoseconds(rest)));
-  status.SetPayload(kRetryInfoUrl, absl::Cord(internal::BytesField(1, wire.SerializeAsString())));
+  status.SetPayload(kRetryInfoUrl,
+                    absl::Cord(internal::BytesField(1, DurationProto(delay).SerializeAsString())));
   return status;
 }
 
@@ -33,7 +30,7 @@ std::optional<absl::Duration> RetryAfter(const absl::Status& status) {
   const std::vector<std::string> delays = internal::FindBytesFields(1, std::string(*info));
   google::protobuf::Duration wire;
   if (delays.empty() || !wire.ParseFromString(delays.back())) return std::nullopt;
-  return absl::Seconds(wire.seconds()) + absl::Nanoseconds(wire.nanos());
+  return FromProto(wire);
 }
 
 grpc::Status ToGrpc(const absl::Status& status) {
