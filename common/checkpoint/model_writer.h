@@ -11,7 +11,7 @@
 namespace ip2p {
 
 // The folder opens in diffusers. `source` needs a vocabulary: fill vocab_json and merges_txt with the
-// standard one when it has none (StandardVocabularyFiles in common/model/tokenizer). Errors: ALREADY_EXISTS
+// standard one when it has none (clip_vocabulary.h). Errors: ALREADY_EXISTS
 // (nothing is replaced), FAILED_PRECONDITION (no vocabulary, tensors that do not fit the config), the file
 // system's own.
 absl::Status SaveDiffusersFolder(const ModelSource& source, const std::string& path);
