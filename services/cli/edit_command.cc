@@ -88,8 +88,7 @@ absl::Status WriteFiles(const EditTask& task, const EditAnswer& answer, const st
   return absl::OkStatus();
 }
 
-absl::Status RunEdit(EditFlags& flags, Console& console) {
-  IP2P_ASSIGN_OR_RETURN(EditTask task, TaskFromFlags(flags));
+absl::Status RunEdit(const EditFlags& flags, EditTask task, Console& console) {
   IP2P_ASSIGN_OR_RETURN(task.photo, ReadInput(flags.input, ImageLimits{}.max_bytes, console.in));
   const absl::Time start = console.clock->Now();
   absl::StatusOr<EditAnswer> answer = absl::InternalError("not run");
@@ -119,8 +118,11 @@ void AddEditCommand(CLI::App& app, Console& console, Chosen& chosen) {
   CLI::App* command = app.add_subcommand("edit", "Edit a photo by an instruction");
   const auto flags = std::make_shared<EditFlags>();
   AddEditFlags(*command, *flags);
-  command->callback(
-      [flags, &console, &chosen] { chosen.run = [flags, &console] { return RunEdit(*flags, console); }; });
+  command->callback([flags, &console, &chosen] {
+    const absl::StatusOr<EditTask> task = TaskFromFlags(*flags);
+    if (!task.ok()) throw CLI::ValidationError(std::string(task.status().message()));
+    chosen.run = [flags, task = *task, &console] { return RunEdit(*flags, task, console); };
+  });
 }
 
 }  // namespace ip2p

@@ -36,18 +36,16 @@ absl::StatusOr<EditAnswer> EditRemotely(const ServerFlags& server, const std::st
       edit::v1::EditService::NewStub(connection.channel);
   grpc::ClientContext context;
   connection.Prepare(context, task.timeout);
+  const Cancellation::Scope scope(cancellation, [&context] { context.TryCancel(); });
   const auto reader = stub->StreamEdit(&context, ToProto(task, model));
   StreamEditResponse event;
   edit::v1::EditResult result;
   bool finished = false;
-  {
-    const Cancellation::Scope scope(cancellation, [&context] { context.TryCancel(); });
-    while (reader->Read(&event)) {
-      Tell(event, listener);
-      if (event.has_result()) {
-        result.Swap(event.mutable_result());
-        finished = true;
-      }
+  while (reader->Read(&event)) {
+    Tell(event, listener);
+    if (event.has_result()) {
+      result.Swap(event.mutable_result());
+      finished = true;
     }
   }
   IP2P_RETURN_IF_ERROR(FromGrpc(reader->Finish()));

@@ -138,6 +138,7 @@ void AddServerCommands(CLI::App& app, Console& console, Chosen& chosen) {
     AddServerFlags(*command, flags->server);
     command->add_flag("--json", flags->json, "Print the answer as JSON");
     command->callback([flags, &console, &chosen, run] {
+      if (flags->server.address.empty()) throw CLI::RequiredError("--server");
       chosen.run = [flags, &console, run] { return run(*flags, console); };
     });
     return command;

@@ -74,13 +74,13 @@ TEST_F(ArgumentsTest, BadInputHasItsOwnCode) {
   const std::string gif = Put("x.png", "GIF89a");
   EXPECT_EQ(Run({"edit", "--input", gif, "--output", Path("o.png"), "--edit", ""}), kExitBadInput);
   EXPECT_THAT(err_.str(), HasSubstr("image is a GIF; wants JPEG, PNG or WebP"));
-  EXPECT_EQ(Run({"edit", "--input", input_, "--output", Path("o.gif"), "--edit", ""}), kExitBadInput);
-  EXPECT_EQ(Run({"edit", "--input", input_, "--output", Path("o.png"), "--edit", "x"}), kExitBadInput);
+  EXPECT_EQ(Run({"edit", "--input", input_, "--output", Path("o.gif"), "--edit", ""}), kExitUsage);
+  EXPECT_EQ(Run({"edit", "--input", input_, "--output", Path("o.png"), "--edit", "x"}), kExitUsage);
   EXPECT_THAT(err_.str(), HasSubstr("wants --ckpt PATH, or --server HOST:PORT"));
   EXPECT_EQ(
       Run({"edit", "--input", input_, "--output", Path("o.png"), "--edit", "x", "--ckpt", Path("none")}),
       kExitBadInput);
-  EXPECT_EQ(Run({"server", "models"}), kExitBadInput);
+  EXPECT_EQ(Run({"server", "models"}), kExitUsage);
 }
 
 TEST_F(ArgumentsTest, DefaultsAreTheReferences) {
@@ -134,9 +134,9 @@ TEST_F(ArgumentsTest, PipesAndFormats) {
   EXPECT_EQ(DecodeImage(out_.str())->format, ImageFormat::kWebp);
   EXPECT_EQ(Run({"edit", "-i", input_, "-o", Path("a.jpg"), "-e", "", "--quality", "50"}), kExitOk);
   EXPECT_EQ(DecodeImage(Get("a.jpg"))->format, ImageFormat::kJpeg);
-  EXPECT_EQ(Run({"edit", "-i", input_, "-o", "-", "-e", "", "--json"}), kExitBadInput);
-  EXPECT_EQ(Run({"edit", "-i", input_, "-o", "-", "-e", "", "--count", "2"}), kExitBadInput);
-  EXPECT_EQ(Run({"edit", "-i", input_, "-o", Path("a.png"), "-e", "", "--lossless"}), kExitBadInput);
+  EXPECT_EQ(Run({"edit", "-i", input_, "-o", "-", "-e", "", "--json"}), kExitUsage);
+  EXPECT_EQ(Run({"edit", "-i", input_, "-o", "-", "-e", "", "--count", "2"}), kExitUsage);
+  EXPECT_EQ(Run({"edit", "-i", input_, "-o", Path("a.png"), "-e", "", "--lossless"}), kExitUsage);
 }
 
 TEST_F(ArgumentsTest, FlagOverVariableOverFile) {

@@ -55,7 +55,7 @@ TEST(FormatTest, Bar) {
   progress.Update(0, 50, kStart + absl::Seconds(24.5));
   EXPECT_EQ(FormatBar(progress, 80),
             "[####################....................]  50/100  2.0 steps/s  0:25 left");
-  EXPECT_EQ(FormatBar(progress, 50), "[#######.......]  50/100  2.0 steps/s  0:25 left");
+  EXPECT_EQ(FormatBar(progress, 50), "[########........]  50/100  2.0 steps/s  0:25 left");
   EXPECT_EQ(FormatBar(progress, 20), "50/100  2.0 steps/s ");
   EXPECT_EQ(FormatBar(progress, 0), "");
 }
