@@ -18,6 +18,14 @@ double Linspace(double from, double to, int count, int i) {
   return count == 1 ? from : from + (to - from) * i / (count - 1);
 }
 
+// `steps` falling values and the 0 they end at.
+template <typename Value>
+std::vector<double> ThenZero(int steps, Value value) {
+  std::vector<double> sigmas(steps + 1);
+  for (int i = 0; i < steps; ++i) sigmas[i] = value(i);
+  return sigmas;
+}
+
 }  // namespace
 
 absl::Status ValidateNoiseSchedule(const SchedulerConfig& c) {
@@ -73,30 +81,20 @@ double NoiseSchedule::TimestepToSigma(double timestep) const {
 }
 
 std::vector<double> NoiseSchedule::DefaultSigmas(int steps) const {
-  std::vector<double> sigmas;
   const auto t_max = static_cast<double>(log_sigmas_.size() - 1);
-  for (int i = 0; i < steps; ++i) sigmas.push_back(TimestepToSigma(Linspace(t_max, 0, steps, i)));
-  sigmas.push_back(0);
-  return sigmas;
+  return ThenZero(steps, [&](int i) { return TimestepToSigma(Linspace(t_max, 0, steps, i)); });
 }
 
 // Karras et al. 2022, equation 5.
 std::vector<double> NoiseSchedule::KarrasSigmas(int steps, double rho) const {
-  std::vector<double> sigmas;
   const double from = std::pow(sigma_max(), 1 / rho);
   const double to = std::pow(sigma_min(), 1 / rho);
-  for (int i = 0; i < steps; ++i) sigmas.push_back(std::pow(Linspace(from, to, steps, i), rho));
-  sigmas.push_back(0);
-  return sigmas;
+  return ThenZero(steps, [&](int i) { return std::pow(Linspace(from, to, steps, i), rho); });
 }
 
 std::vector<double> NoiseSchedule::ExponentialSigmas(int steps) const {
-  std::vector<double> sigmas;
-  for (int i = 0; i < steps; ++i) {
-    sigmas.push_back(std::exp(Linspace(log_sigmas_.back(), log_sigmas_.front(), steps, i)));
-  }
-  sigmas.push_back(0);
-  return sigmas;
+  return ThenZero(
+      steps, [&](int i) { return std::exp(Linspace(log_sigmas_.back(), log_sigmas_.front(), steps, i)); });
 }
 
 }  // namespace ip2p

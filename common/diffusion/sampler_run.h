@@ -47,20 +47,21 @@ class SamplerRun {
 // Owns one suspended sampler.
 class SamplerTask {
  public:
-  struct promise_type {
+  struct Promise {
     torch::Tensor result;
     std::exception_ptr error;
 
     SamplerTask get_return_object() {
-      return SamplerTask(std::coroutine_handle<promise_type>::from_promise(*this));
+      return SamplerTask(std::coroutine_handle<Promise>::from_promise(*this));
     }
     std::suspend_always initial_suspend() const noexcept { return {}; }
     std::suspend_always final_suspend() const noexcept { return {}; }
     void return_value(torch::Tensor x) { result = std::move(x); }
     void unhandled_exception() { error = std::current_exception(); }
   };
+  using promise_type = Promise;  // the language's name for it
 
-  explicit SamplerTask(std::coroutine_handle<promise_type> handle) : handle_(handle) {}
+  explicit SamplerTask(std::coroutine_handle<Promise> handle) : handle_(handle) {}
   SamplerTask(SamplerTask&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
   SamplerTask& operator=(SamplerTask&&) = delete;
   ~SamplerTask() {
@@ -76,7 +77,7 @@ class SamplerTask {
   const torch::Tensor& result() const { return handle_.promise().result; }
 
  private:
-  std::coroutine_handle<promise_type> handle_;
+  std::coroutine_handle<Promise> handle_;
 };
 
 // The samplers. `run` outlives the task.
