@@ -90,6 +90,7 @@ void AddEditFlags(CLI::App& app, EditFlags& flags) {
       ->check(CLI::Range(1, 100))
       ->capture_default_str();
   app.add_flag("--lossless", flags.lossless, "WebP without loss");
+  app.add_flag("--no-parameters", flags.no_parameters, "Leave out of the file how it was made");
   app.add_option("--preview-dir", flags.preview_dir,
                  "Write sketches of the work in progress into this folder");
   app.add_option("--preview-every", flags.preview_every, "Steps between sketches")
@@ -123,6 +124,7 @@ absl::StatusOr<EditTask> TaskFromFlags(EditFlags& flags) {
   }
   task.output.quality = flags.quality;
   task.output.lossless = flags.lossless;
+  task.embed_parameters = !flags.no_parameters;
   task.params = flags.params;
   task.params.seed = flags.seed < 0 ? RandomUint32() : static_cast<uint32_t>(flags.seed);
   task.params.preview_every = flags.preview_dir.empty() ? 0 : flags.preview_every;

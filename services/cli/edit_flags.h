@@ -20,6 +20,7 @@ struct EditFlags {
   std::string format;      // "": by the output's extension
   int quality = 95;
   bool lossless = false;
+  bool no_parameters = false;
   double timeout_s = 0;  // 0: none
   std::string preview_dir;
   int preview_every = 10;

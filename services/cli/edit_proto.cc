@@ -41,6 +41,7 @@ edit::v1::StreamEditRequest ToProto(const EditTask& task, const std::string& mod
   edit.mutable_output()->set_format(format);
   edit.mutable_output()->set_quality(task.output.quality);
   edit.mutable_output()->set_lossless(task.output.lossless);
+  edit.mutable_output()->set_omit_parameters(!task.embed_parameters);
   return request;
 }
 

@@ -19,6 +19,7 @@ struct EditTask {
   std::string photo;     // encoded: JPEG, PNG or WebP
   EditParams params;     // with a seed
   EncodeOptions output;  // `parameters` is filled in where the edit happens
+  bool embed_parameters = true;
   absl::Duration timeout = absl::InfiniteDuration();
 };
 

@@ -115,7 +115,7 @@ absl::StatusOr<EditAnswer> EditLocally(const LocalModel& model, const EditTask& 
   answer.model = ModelName(model.path);
   for (const EditOutput& output : result->outputs) {
     EncodeOptions options = task.output;
-    options.parameters = ParametersText(result->params, output, answer.model);
+    if (task.embed_parameters) options.parameters = ParametersText(result->params, output, answer.model);
     IP2P_ASSIGN_OR_RETURN(std::string bytes, EncodeImage(output.image, options));
     answer.files.push_back({std::move(bytes), output.seed, output.image.width, output.image.height});
   }

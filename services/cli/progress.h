@@ -17,7 +17,7 @@ class Progress {
 
   int done() const { return done_; }  // steps of all pictures
   int total() const { return total_; }
-  // Steps a second since the first update; 0 until there are two.
+  // Steps a second since the first update; 0 until a tenth of a second has passed.
   double rate() const;
   // Zero while the rate is unknown.
   absl::Duration eta() const;

@@ -112,6 +112,11 @@ TEST_F(ArgumentsTest, PictureCarriesItsParameters) {
             "Image CFG scale: 1.5, Seed: 5, Size: 192x128, Version: ip2p " IP2P_VERSION);
 }
 
+TEST_F(ArgumentsTest, ParametersCanBeLeftOut) {
+  FitJson({"--no-parameters"});
+  EXPECT_EQ(ReadParameters(Get("out.png")).status().code(), absl::StatusCode::kNotFound);
+}
+
 TEST_F(ArgumentsTest, RandomSeedIsTold) {
   const uint32_t first = FitJson({})["params"]["seed"];
   EXPECT_THAT(err_.str(), HasSubstr("seed " + std::to_string(first)));

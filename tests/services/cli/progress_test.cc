@@ -21,6 +21,13 @@ TEST(ProgressTest, RateCountsFromTheFirstStep) {
   EXPECT_EQ(progress.eta(), absl::Seconds(79 / 2.0));
 }
 
+TEST(ProgressTest, ReportsOfOneBatchAreNoMeasure) {
+  Progress progress(2, 10);
+  progress.Update(0, 1, kStart);
+  progress.Update(1, 1, kStart + absl::Microseconds(30));
+  EXPECT_EQ(progress.rate(), 0);
+}
+
 TEST(ProgressTest, PicturesAddUp) {
   Progress progress(2, 10);
   progress.Update(0, 4, kStart);
