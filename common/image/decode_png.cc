@@ -21,7 +21,7 @@
 namespace ip2p::internal {
 namespace {
 
-constexpr size_t kHeaderBytes = 8 + 8 + 13;          // signature, IHDR's length and name, IHDR
+constexpr size_t kHeaderBytes = 8 + 8 + 13;  // signature, IHDR's length and name, IHDR
 constexpr png_byte kIgnoredChunks[] = "tEXt\0zTXt\0iTXt\0iCCP\0sPLT\0hIST\0eXIf";
 
 struct Decoder {
