@@ -1,7 +1,14 @@
-// See attention.h.
+// See attention.h and attention_path.h.
 #include "common/model/kernels/attention.h"
 
+#include <ATen/Parallel.h>
+
+#include "common/model/kernels/attention_path.h"
+#include "common/model/kernels/cpu_features.h"
+#include "common/model/kernels/flash.h"
+
 namespace ip2p {
+namespace kernels {
 namespace {
 
 torch::Tensor SplitHeads(const torch::Tensor& x, int64_t heads) {
@@ -10,17 +17,90 @@ torch::Tensor SplitHeads(const torch::Tensor& x, int64_t heads) {
 
 torch::Tensor TorchAttention(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
                              int64_t heads, bool causal) {
-  const torch::Tensor out =
-      at::scaled_dot_product_attention(SplitHeads(q, heads), SplitHeads(k, heads), SplitHeads(v, heads),
-                                       /*attn_mask=*/{}, /*dropout_p=*/0.0, causal);
+  const torch::Tensor out = at::scaled_dot_product_attention(SplitHeads(q, heads), SplitHeads(k, heads),
+                                                             SplitHeads(v, heads), /*attn_mask=*/{},
+                                                             /*dropout_p=*/0.0, causal);
   return out.transpose(1, 2).flatten(2).contiguous();
+}
+
+// Wider heads (the VAE's one of 512) no longer fit the second-level cache beside their queries; torch's
+// blocking is better.
+constexpr int64_t kWidestFlashHead = 256;
+
+bool FlashTakes(const torch::Tensor& x) {
+  return x.is_cpu() && x.scalar_type() == torch::kBFloat16 && x.layout() == torch::kStrided &&
+         x.stride(2) == 1 && x.numel() > 0;
+}
+
+const Bf16* Data(const torch::Tensor& x) {
+  return reinterpret_cast<const Bf16*>(x.const_data_ptr<at::BFloat16>());
+}
+
+torch::Tensor FlashAttention(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
+                             int64_t heads, void (*run)(const FlashJob&, int64_t, int64_t)) {
+  torch::Tensor out = torch::empty(q.sizes(), q.options());
+  FlashJob job;
+  job.shape = {.head_dim = q.size(2) / heads, .key_count = k.size(1)};
+  job.first = {.q = Data(q),
+               .k = Data(k),
+               .v = Data(v),
+               .out = reinterpret_cast<Bf16*>(out.mutable_data_ptr<at::BFloat16>()),
+               .q_stride = q.stride(1),
+               .k_stride = k.stride(1),
+               .v_stride = v.stride(1),
+               .out_stride = out.stride(1)};
+  job.heads = heads;
+  job.samples = q.size(0);
+  job.query_count = q.size(1);
+  job.q_sample_stride = q.stride(0);
+  job.k_sample_stride = k.stride(0);
+  job.v_sample_stride = v.stride(0);
+  job.out_sample_stride = out.stride(0);
+  at::parallel_for(0, job.tasks(), /*grain_size=*/1,
+                   [&](int64_t begin, int64_t end) { run(job, begin, end); });
+  return out;
 }
 
 }  // namespace
 
+bool IsAvailable(AttentionPath path) {
+  switch (path) {
+    case AttentionPath::kFlashAmx:
+      return HasAmxBf16();
+    case AttentionPath::kFlashAvx512:
+      return HasAvx512Bf16();
+    case AttentionPath::kTorch:
+      return true;
+  }
+  return false;
+}
+
+AttentionPath ChooseAttention(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
+                              int64_t heads, bool causal) {
+  if (torch::GradMode::is_enabled() || causal) return AttentionPath::kTorch;
+  if (q.size(2) > heads * kWidestFlashHead) return AttentionPath::kTorch;
+  if (!FlashTakes(q) || !FlashTakes(k) || !FlashTakes(v)) return AttentionPath::kTorch;
+  if (HasAmxBf16()) return AttentionPath::kFlashAmx;
+  return HasAvx512Bf16() ? AttentionPath::kFlashAvx512 : AttentionPath::kTorch;
+}
+
+torch::Tensor AttentionOn(AttentionPath path, const torch::Tensor& q, const torch::Tensor& k,
+                          const torch::Tensor& v, int64_t heads, bool causal) {
+  TORCH_CHECK(q.dim() == 3 && k.dim() == 3 && v.sizes() == k.sizes() && q.size(0) == k.size(0) && heads > 0 &&
+                  q.size(2) == k.size(2) && q.size(2) % heads == 0,
+              "attention of q ", q.sizes(), ", k ", k.sizes(), ", v ", v.sizes(), " over ", heads,
+              " heads; wants [N,Lq,C], [N,Lk,C], [N,Lk,C], heads dividing C");
+  if (path == AttentionPath::kTorch) return TorchAttention(q, k, v, heads, causal);
+  TORCH_CHECK(IsAvailable(path) && !causal && FlashTakes(q) && FlashTakes(k) && FlashTakes(v),
+              "flash attention is asked for what it does not do; wants bf16 on a CPU that has it");
+  return FlashAttention(q, k, v, heads, path == AttentionPath::kFlashAmx ? &FlashAmx : &FlashAvx512);
+}
+
+}  // namespace kernels
+
 torch::Tensor Attention(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v, int64_t heads,
                         bool causal) {
-  return TorchAttention(q, k, v, heads, causal);
+  return kernels::AttentionOn(kernels::ChooseAttention(q, k, v, heads, causal), q, k, v, heads, causal);
 }
 
 }  // namespace ip2p

@@ -19,7 +19,7 @@ c10::TypedOperatorHandle<Signature> FindOperator(const char* name, const char* o
   return c10::Dispatcher::singleton().findSchemaOrThrow(name, overload).typed<Signature>();
 }
 
-Scalars NoScalars() { return {}; }
+Scalars NoScalars() { return Scalars(); }
 OptionalTensor Optional(const Tensor& t) { return t.defined() ? OptionalTensor(t) : std::nullopt; }
 
 }  // namespace
