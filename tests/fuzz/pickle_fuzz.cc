@@ -26,7 +26,7 @@ std::string Archive(const std::vector<std::pair<std::string, std::string>>& entr
     Put(common, data.size(), 4), Put(common, data.size(), 4), Put(common, name.size(), 2), Put(common, 0, 2);
     Put(directory, 0x02014b50, 4), Put(directory, 20, 2);
     directory += common;
-    Put(directory, 0, 10), Put(directory, body.size(), 4);
+    Put(directory, 0, 8), Put(directory, 0, 2), Put(directory, body.size(), 4);
     directory += name;
     Put(body, 0x04034b50, 4);
     body += common + name + data;
