@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -19,6 +20,7 @@ namespace fs = std::filesystem;
 
 constexpr char kFileName[] = "bpe_simple_vocab_16e6.txt.gz";
 constexpr size_t kMerges = 49152 - 256 - 2;
+constexpr int kStandardEntries = 2 * 256 + kMerges + 2;
 constexpr size_t kMaxBytes = 16 << 20;  // the real file unpacks to 3.2 MB
 
 fs::path StandardPath() {
@@ -103,6 +105,19 @@ absl::StatusOr<VocabularyFiles> StandardVocabularyFiles() {
   files.vocab_json = nlohmann::ordered_json(std::move(vocabulary))
                          .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   return files;
+}
+
+absl::Status FillVocabulary(ModelSource& source) {
+  if (!source.vocab_json.empty() && !source.merges_txt.empty()) return absl::OkStatus();
+  if (source.config.text_encoder.vocab_size != kStandardEntries) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the model has no vocabulary of its own and knows ", source.config.text_encoder.vocab_size,
+        " tokens; wants the ", kStandardEntries, " of the standard one"));
+  }
+  IP2P_ASSIGN_OR_RETURN(VocabularyFiles files, StandardVocabularyFiles());
+  source.vocab_json = std::move(files.vocab_json);
+  source.merges_txt = std::move(files.merges_txt);
+  return absl::OkStatus();
 }
 
 }  // namespace ip2p

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "common/checkpoint/model_source.h"
 
 namespace ip2p {
 
@@ -18,5 +19,9 @@ struct VocabularyFiles {
   std::string merges_txt;
 };
 absl::StatusOr<VocabularyFiles> StandardVocabularyFiles();
+
+// Gives a model without tokenizer files (a one-file checkpoint) the standard ones, so that it can be written
+// as a folder. Errors: as above; FAILED_PRECONDITION when the model's vocabulary has another size.
+absl::Status FillVocabulary(ModelSource& source);
 
 }  // namespace ip2p

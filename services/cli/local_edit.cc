@@ -9,8 +9,8 @@
 #include "common/base/status_macros.h"
 #include "common/image/decode.h"
 #include "common/image/fit.h"
+#include "common/pipeline/parameters_text.h"
 #include "services/cli/edit_task.h"
-#include "services/cli/parameters_text.h"
 
 namespace ip2p {
 namespace {
@@ -115,7 +115,7 @@ absl::StatusOr<EditAnswer> EditLocally(const LocalModel& model, const EditTask& 
   answer.model = ModelName(model.path);
   for (const EditOutput& output : result->outputs) {
     EncodeOptions options = task.output;
-    if (task.embed_parameters) options.parameters = ParametersText(result->params, output, answer.model);
+    if (task.embed_parameters) options.parameters = ParametersText(result->params, output, /*model=*/"");
     IP2P_ASSIGN_OR_RETURN(std::string bytes, EncodeImage(output.image, options));
     answer.files.push_back({std::move(bytes), output.seed, output.image.width, output.image.height});
   }

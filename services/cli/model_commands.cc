@@ -3,12 +3,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "common/checkpoint/clip_vocabulary.h"
 #include "common/checkpoint/describe_model.h"
 #include "common/checkpoint/finite_check.h"
 #include "common/checkpoint/model_source.h"
 #include "common/checkpoint/model_writer.h"
 #include "services/cli/commands.h"
-#include "services/cli/standard_vocabulary.h"
 
 namespace ip2p {
 namespace {

@@ -10,8 +10,8 @@
 #include "common/base/status_macros.h"
 #include "common/image/decode.h"
 #include "common/image/fit.h"
+#include "common/pipeline/parameters_text.h"
 #include "common/rpc/status.h"
-#include "services/edit_server/parameters_text.h"
 
 namespace ip2p::edit_server {
 namespace {

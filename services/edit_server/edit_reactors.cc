@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "common/rpc/byte_buffer.h"
 #include "services/edit_server/edit_proto.h"
 
 namespace ip2p::edit_server {
@@ -11,10 +12,17 @@ namespace ip2p::edit_server {
 EditCall::EditCall(const EditServiceParts& parts, grpc::CallbackServerContext* context, const char* method)
     : parts_(parts), send_deadline_(context), scope_(*context, parts.calls, method, Role::kEdit) {}
 
-absl::Status EditCall::Start(const edit::v1::EditRequest& request, int preview_every) {
+absl::Status EditCall::Start(const edit::v1::EditRequest* request, int preview_every) {
   if (!scope_.admitted().ok()) return scope_.admitted();
-  model_label_ = parts_.models->Label(request.model());
-  absl::StatusOr<EditTask> task = TaskFromProto(request, preview_every, scope_.caller(), scope_.request_id());
+  if (request == nullptr) {
+    return absl::InvalidArgumentError(
+        "the request can't be parsed: it is damaged, or a text in it (instruction, negative, model, "
+        "request_id) is not "
+        "UTF-8");
+  }
+  model_label_ = parts_.models->Label(request->model());
+  absl::StatusOr<EditTask> task =
+      TaskFromProto(*request, preview_every, scope_.caller(), scope_.request_id());
   if (!task.ok()) return task.status();
   absl::StatusOr<EditQueue::Ticket> ticket = parts_.queue->Start(*std::move(task), scope_.deadline(), this);
   if (!ticket.ok()) return ticket.status();
@@ -36,11 +44,13 @@ grpc::Status EditCall::Close(const absl::Status& status) {
 }
 
 EditReactor::EditReactor(const EditServiceParts& parts, grpc::CallbackServerContext* context,
-                         edit::v1::EditResponse* response)
+                         grpc::ByteBuffer* response)
     : EditCall(parts, context, "Edit"), response_(response) {}
 
-void EditReactor::Begin(const edit::v1::EditRequest& request) {
-  if (const absl::Status status = Start(request, 0); !status.ok()) Finish(Close(status));
+void EditReactor::Begin(const grpc::ByteBuffer& bytes) {
+  edit::v1::EditRequest request;
+  const bool parsed = ParseBuffer(bytes, &request);
+  if (const absl::Status status = Start(parsed ? &request : nullptr, 0); !status.ok()) Finish(Close(status));
 }
 
 void EditReactor::OnAccepted(const EditAdmission&) {}
@@ -48,15 +58,22 @@ void EditReactor::OnAccepted(const EditAdmission&) {}
 void EditReactor::OnProgress(const EditProgress&) {}
 
 void EditReactor::OnFinished(const absl::StatusOr<std::shared_ptr<const EditAnswer>>& answer, bool replayed) {
-  if (answer.ok()) *response_->mutable_result() = ToProto(**answer, replayed);
+  if (answer.ok()) {
+    edit::v1::EditResponse response;
+    *response.mutable_result() = ToProto(**answer, replayed);
+    *response_ = ToBuffer(response);
+  }
   Finish(Close(answer.status()));
 }
 
 StreamEditReactor::StreamEditReactor(const EditServiceParts& parts, grpc::CallbackServerContext* context)
     : EditCall(parts, context, "StreamEdit") {}
 
-void StreamEditReactor::Begin(const edit::v1::StreamEditRequest& request) {
-  if (const absl::Status status = Start(request.edit(), request.preview_every()); !status.ok()) {
+void StreamEditReactor::Begin(const grpc::ByteBuffer& bytes) {
+  edit::v1::StreamEditRequest request;
+  const bool parsed = ParseBuffer(bytes, &request);
+  if (const absl::Status status = Start(parsed ? &request.edit() : nullptr, request.preview_every());
+      !status.ok()) {
     Finish(Close(status));
   }
 }
@@ -102,11 +119,12 @@ void StreamEditReactor::OnDone() {
 
 void StreamEditReactor::Pump() {
   if (writing_) return;
-  message_.Clear();
+  edit::v1::StreamEditResponse message;
   if (accepted_) {
-    *message_.mutable_accepted() = *std::exchange(accepted_, std::nullopt);
+    *message.mutable_accepted() = *std::exchange(accepted_, std::nullopt);
   } else if (outcome_ && result_) {
-    *message_.mutable_result() = *std::exchange(result_, std::nullopt);
+    *message.mutable_result() = *std::exchange(result_, std::nullopt);
+    message_ = ToBuffer(message);
     writing_ = true;
     StartWriteAndFinish(&message_, grpc::WriteOptions(), *outcome_);
     return;
@@ -115,11 +133,12 @@ void StreamEditReactor::Pump() {
     Finish(*outcome_);
     return;
   } else if (progress_) {
-    *message_.mutable_progress() = *std::exchange(progress_, std::nullopt);
+    *message.mutable_progress() = *std::exchange(progress_, std::nullopt);
   } else {
     return;
   }
   writing_ = true;
+  message_ = ToBuffer(message);
   StartWrite(&message_);
 }
 

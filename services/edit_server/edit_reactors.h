@@ -20,8 +20,8 @@ class EditCall : public EditListener {
  protected:
   EditCall(const EditServiceParts& parts, grpc::CallbackServerContext* context, const char* method);
 
-  // Not OK: refused, and OnFinished will not come.
-  absl::Status Start(const edit::v1::EditRequest& request, int preview_every);
+  // Not OK: refused, and OnFinished will not come. `request` is null when it didn't parse.
+  absl::Status Start(const edit::v1::EditRequest* request, int preview_every);
   // The caller is gone, or its deadline has passed.
   void Abandon();
   // Counts and logs; gives what to finish with.
@@ -40,8 +40,8 @@ class EditCall : public EditListener {
 class EditReactor final : public grpc::ServerUnaryReactor, public EditCall {
  public:
   EditReactor(const EditServiceParts& parts, grpc::CallbackServerContext* context,
-              edit::v1::EditResponse* response);
-  void Begin(const edit::v1::EditRequest& request);
+              grpc::ByteBuffer* response);
+  void Begin(const grpc::ByteBuffer& request);
 
   void OnAccepted(const EditAdmission& admission) override;
   void OnProgress(const EditProgress& progress) override;
@@ -51,15 +51,14 @@ class EditReactor final : public grpc::ServerUnaryReactor, public EditCall {
   void OnDone() override { delete this; }
 
  private:
-  edit::v1::EditResponse* const response_;
+  grpc::ByteBuffer* const response_;
 };
 
 // StreamEdit. At most one write is under way; meanwhile only the newest progress is kept.
-class StreamEditReactor final : public grpc::ServerWriteReactor<edit::v1::StreamEditResponse>,
-                                public EditCall {
+class StreamEditReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, public EditCall {
  public:
   StreamEditReactor(const EditServiceParts& parts, grpc::CallbackServerContext* context);
-  void Begin(const edit::v1::StreamEditRequest& request);
+  void Begin(const grpc::ByteBuffer& request);
 
   void OnAccepted(const EditAdmission& admission) override;
   void OnProgress(const EditProgress& progress) override;
@@ -75,7 +74,7 @@ class StreamEditReactor final : public grpc::ServerWriteReactor<edit::v1::Stream
 
   absl::Mutex mutex_;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
-  edit::v1::StreamEditResponse message_ ABSL_GUARDED_BY(mutex_);  // being written
+  grpc::ByteBuffer message_ ABSL_GUARDED_BY(mutex_);  // being written
   std::optional<edit::v1::EditAccepted> accepted_ ABSL_GUARDED_BY(mutex_);
   std::optional<edit::v1::EditProgress> progress_ ABSL_GUARDED_BY(mutex_);
   std::optional<edit::v1::EditResult> result_ ABSL_GUARDED_BY(mutex_);

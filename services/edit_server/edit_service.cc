@@ -8,15 +8,14 @@
 namespace ip2p::edit_server {
 
 grpc::ServerUnaryReactor* EditService::Edit(grpc::CallbackServerContext* context,
-                                            const edit::v1::EditRequest* request,
-                                            edit::v1::EditResponse* response) {
+                                            const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
   auto* reactor = new EditReactor(parts_, context, response);  // deletes itself when the call is over
   reactor->Begin(*request);
   return reactor;
 }
 
-grpc::ServerWriteReactor<edit::v1::StreamEditResponse>* EditService::StreamEdit(
-    grpc::CallbackServerContext* context, const edit::v1::StreamEditRequest* request) {
+grpc::ServerWriteReactor<grpc::ByteBuffer>* EditService::StreamEdit(grpc::CallbackServerContext* context,
+                                                                    const grpc::ByteBuffer* request) {
   auto* reactor = new StreamEditReactor(parts_, context);  // deletes itself when the call is over
   reactor->Begin(*request);
   return reactor;

@@ -24,14 +24,20 @@ struct EditServiceParts {
   absl::Duration send_timeout = absl::Seconds(60);
 };
 
-class EditService final : public edit::v1::EditService::CallbackService {
+// Edit and StreamEdit take raw bytes, so that what does not parse gets INVALID_ARGUMENT like other bad input.
+using EditServiceBase =
+    edit::v1::EditService::WithRawCallbackMethod_Edit<edit::v1::EditService::WithRawCallbackMethod_StreamEdit<
+        edit::v1::EditService::WithCallbackMethod_ListModels<
+            edit::v1::EditService::WithCallbackMethod_GetCapabilities<edit::v1::EditService::Service>>>>;
+
+class EditService final : public EditServiceBase {
  public:
   explicit EditService(const EditServiceParts& parts) : parts_(parts) {}
 
-  grpc::ServerUnaryReactor* Edit(grpc::CallbackServerContext* context, const edit::v1::EditRequest* request,
-                                 edit::v1::EditResponse* response) override;
-  grpc::ServerWriteReactor<edit::v1::StreamEditResponse>* StreamEdit(
-      grpc::CallbackServerContext* context, const edit::v1::StreamEditRequest* request) override;
+  grpc::ServerUnaryReactor* Edit(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                 grpc::ByteBuffer* response) override;
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* StreamEdit(grpc::CallbackServerContext* context,
+                                                         const grpc::ByteBuffer* request) override;
   grpc::ServerUnaryReactor* ListModels(grpc::CallbackServerContext* context,
                                        const edit::v1::ListModelsRequest* request,
                                        edit::v1::ListModelsResponse* response) override;

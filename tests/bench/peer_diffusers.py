@@ -44,7 +44,7 @@ def main():
     x, y = np.meshgrid(np.arange(width), np.arange(height))
     photo = np.stack([255 * x // width, 255 * y // height, (x ^ y) & 255], -1).astype(np.uint8)
     record = {}
-    pipe.encode_prompt = timed(record, "text", pipe.encode_prompt)
+    pipe._encode_prompt = timed(record, "text", pipe._encode_prompt)
     pipe.vae.encode = timed(record, "encode", pipe.vae.encode)
     pipe.unet.forward = timed(record, "step", pipe.unet.forward)
     pipe.vae.decode = timed(record, "decode", pipe.vae.decode)

@@ -58,9 +58,10 @@ class Server:
             self._reader.join(5)
             raise RuntimeError("the server did not start:\n" + "".join(self.log[-20:]))
         ready = json.loads(line)
-        self.address, self.admin, self.metrics_address = ready["listen"], ready["admin"], ready["metrics"]
+        self.address = f"127.0.0.1:{ready['port']}"
+        self.metrics_url = f"http://127.0.0.1:{ready['metrics_port']}/metrics"
         self.channel = grpc.insecure_channel(self.address)
-        self.admin_channel = grpc.insecure_channel(self.admin)
+        self.admin_channel = grpc.insecure_channel(f"127.0.0.1:{ready['admin_port']}")
 
     def _read_log(self):
         for line in self.process.stderr:
@@ -68,7 +69,7 @@ class Server:
 
     def metrics(self):
         """{'name{label="value"}': number} as Prometheus would scrape them."""
-        text = urllib.request.urlopen(f"http://{self.metrics_address}/metrics", timeout=10).read().decode()
+        text = urllib.request.urlopen(self.metrics_url, timeout=10).read().decode()
         rows = (line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#"))
         return {name: float(value) for name, value in rows}
 

@@ -1,57 +1,17 @@
 // See vocabulary_file.h.
 #include "common/model/tokenizer/vocabulary_file.h"
 
-#include <zlib.h>
-
-#include <cstdlib>
-#include <filesystem>
 #include <limits>
-#include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "common/checkpoint/clip_vocabulary.h"
 #include "nlohmann/json.hpp"
 
 namespace ip2p {
 namespace {
 
-constexpr char kFileName[] = "bpe_simple_vocab_16e6.txt.gz";
-constexpr size_t kStandardMerges = 49152 - 256 - 2;
-constexpr size_t kMaxBytes = 16 << 20;  // the real file unpacks to 3.2 MB
 constexpr int64_t kMaxId = std::numeric_limits<int32_t>::max();
-
-std::filesystem::path StandardPath() {
-  if (const char* path = std::getenv("IP2P_CLIP_VOCAB"); path != nullptr && *path != '\0') return path;
-  std::error_code error;
-  const auto executable = std::filesystem::read_symlink("/proc/self/exe", error);
-  // build/bin/ip2p and build/bin/tests/x both find build/share.
-  for (auto folder = executable.parent_path(); folder.has_relative_path(); folder = folder.parent_path()) {
-    const auto path = folder.parent_path() / "share" / kFileName;
-    if (std::filesystem::exists(path, error)) return path;
-    if (folder.filename() == "bin") break;
-  }
-  return executable.parent_path().parent_path() / "share" / kFileName;
-}
-
-absl::StatusOr<std::string> Gunzip(const std::filesystem::path& path) {
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error)) {
-    return absl::NotFoundError(
-        absl::StrCat("CLIP's vocabulary file ", kFileName,
-                     " is missing; run deploy/setup.sh or point IP2P_CLIP_VOCAB at it"));
-  }
-  std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(path.c_str(), "rb"), gzclose);
-  if (file == nullptr)
-    return absl::NotFoundError(absl::StrCat("CLIP's vocabulary file ", kFileName, " is unreadable"));
-  std::string text;
-  std::vector<char> buffer(1 << 16);
-  int got = 0;
-  while ((got = gzread(file.get(), buffer.data(), buffer.size())) > 0 && text.size() <= kMaxBytes) {
-    text.append(buffer.data(), got);
-  }
-  if (got != 0) return absl::DataLossError(absl::StrCat("CLIP's vocabulary file ", kFileName, " is damaged"));
-  return text;
-}
 
 absl::StatusOr<std::pair<std::string, std::string>> ParseMerge(std::string_view line, size_t number) {
   const size_t space = line.find(' ');
@@ -96,33 +56,8 @@ absl::StatusOr<TokenTable> ParseTokenTable(std::string_view vocab_json, std::str
 }
 
 absl::StatusOr<TokenTable> ReadStandardTokenTable() {
-  IP2P_ASSIGN_OR_RETURN(const std::string text, Gunzip(StandardPath()));
-  std::string_view rest = text;
-  TakeLine(rest);  // the version
-  TokenTable table;
-  std::vector<std::string> tokens;
-  for (const char* suffix : {"", "</w>"}) {
-    // Printable bytes first, then the moved ones: the order of the stand-in characters, not of the bytes.
-    for (const bool moved : {false, true}) {
-      for (int byte = 0; byte < 256; ++byte) {
-        const bool printable = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
-        if (printable != moved) tokens.push_back(ByteSymbol(byte) + suffix);
-      }
-    }
-  }
-  for (size_t i = 1; i <= kStandardMerges; ++i) {
-    if (rest.empty()) {
-      return absl::DataLossError(absl::StrCat(kFileName, " has ", i - 1, " merges; wants ", kStandardMerges));
-    }
-    IP2P_ASSIGN_OR_RETURN(auto merge, ParseMerge(TakeLine(rest), i));
-    tokens.push_back(merge.first + merge.second);
-    table.merges.push_back(std::move(merge));
-  }
-  tokens.push_back("<|startoftext|>");
-  tokens.push_back("<|endoftext|>");
-  for (size_t id = 0; id < tokens.size(); ++id)
-    table.vocabulary[std::move(tokens[id])] = static_cast<int64_t>(id);
-  return table;
+  IP2P_ASSIGN_OR_RETURN(const VocabularyFiles files, StandardVocabularyFiles());
+  return ParseTokenTable(files.vocab_json, files.merges_txt);
 }
 
 }  // namespace ip2p

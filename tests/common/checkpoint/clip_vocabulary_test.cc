@@ -74,5 +74,19 @@ TEST_F(ClipVocabularyTest, RefusesFilesThatAreAbsentTornOrShort) {
   EXPECT_EQ(StandardVocabularyFiles().status().code(), absl::StatusCode::kDataLoss);
 }
 
+TEST(FillVocabulary, OwnVocabularyStays) {
+  ModelSource source;
+  source.vocab_json = "{}";
+  source.merges_txt = "#";
+  ASSERT_TRUE(FillVocabulary(source).ok());
+  EXPECT_EQ(source.vocab_json, "{}");
+}
+
+TEST(FillVocabulary, AnotherSizeIsRefused) {
+  ModelSource source;
+  source.config.text_encoder.vocab_size = 1000;
+  EXPECT_EQ(FillVocabulary(source).code(), absl::StatusCode::kFailedPrecondition);
+}
+
 }  // namespace
 }  // namespace ip2p

@@ -1,10 +1,10 @@
 // Pure.
-#include "services/edit_server/parameters_text.h"
+#include "common/pipeline/parameters_text.h"
 
 #include "absl/strings/str_cat.h"
 #include "common/diffusion/kinds.h"
 
-namespace ip2p::edit_server {
+namespace ip2p {
 
 std::string ParametersText(const EditParams& params, const EditOutput& output, const std::string& model) {
   std::string text = absl::StrCat(params.instruction, "\n");
@@ -12,9 +12,10 @@ std::string ParametersText(const EditParams& params, const EditOutput& output, c
   absl::StrAppend(&text, "Steps: ", params.steps, ", Sampler: ", SamplerName(params.sampler),
                   ", Schedule type: ", ScheduleName(params.schedule), ", CFG scale: ", params.cfg_text,
                   ", Image CFG scale: ", params.cfg_image, ", Seed: ", output.seed);
-  absl::StrAppend(&text, ", Size: ", output.image.width, "x", output.image.height, ", Model: ", model,
-                  ", Version: ip2p ", IP2P_VERSION);
+  absl::StrAppend(&text, ", Size: ", output.image.width, "x", output.image.height);
+  if (!model.empty()) absl::StrAppend(&text, ", Model: ", model);
+  absl::StrAppend(&text, ", Version: ip2p ", IP2P_VERSION);
   return text;
 }
 
-}  // namespace ip2p::edit_server
+}  // namespace ip2p
