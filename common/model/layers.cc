@@ -104,13 +104,15 @@ void PackAll(torch::nn::Module& root, const std::function<void(const torch::Tens
     const torch::Tensor original = layer.weight.detach();  // shares the memory, which Pack drops
     if (layer.Pack() && original.numel() > 0 && released) released(original);
   };
-  for (const auto& module : root.modules()) {
-    if (auto* linear = module->as<LinearImpl>()) {
+  auto visit = [&](torch::nn::Module& module) {
+    if (auto* linear = module.as<LinearImpl>()) {
       pack(*linear);
-    } else if (auto* conv = module->as<Conv2dImpl>()) {
+    } else if (auto* conv = module.as<Conv2dImpl>()) {
       pack(*conv);
     }
-  }
+  };
+  visit(root);
+  for (const auto& module : root.modules(/*include_self=*/false)) visit(*module);
 }
 
 }  // namespace ip2p

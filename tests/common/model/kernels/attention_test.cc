@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+#include <vector>
+
 #include "common/model/kernels/attention_path.h"
 
 namespace ip2p {
@@ -38,41 +41,134 @@ Case MakeCase(const Shape& s) {
 }
 
 torch::Tensor InFloat(const Case& c, int64_t heads) {
-  return AttentionOn(AttentionPath::kTorch, c.q.to(torch::kFloat32), c.k.to(torch::kFloat32), c.v.to(torch::kFloat32),
-                     heads, /*causal=*/false);
+  return AttentionOn(AttentionPath::kTorch, c.q.to(torch::kFloat32), c.k.to(torch::kFloat32),
+                     c.v.to(torch::kFloat32), heads, /*causal=*/false);
 }
 
-double MeanError(const torch::Tensor& x, const torch::Tensor& exact) {
+double RmsError(const torch::Tensor& x, const torch::Tensor& exact) {
   return (x.to(torch::kFloat64) - exact.to(torch::kFloat64)).square().mean().sqrt().item<double>();
-}
-
-double MaxError(const torch::Tensor& x, const torch::Tensor& exact) {
-  return (x.to(torch::kFloat64) - exact.to(torch::kFloat64)).abs().max().item<double>();
 }
 
 class FlashAttentionTest : public testing::TestWithParam<Shape> {};
 
 TEST_P(FlashAttentionTest, ErrsNoMoreThanTorchInBfloat16) {
+  // Rounding of the weights and of the result is all the error there is, in torch and here; its sample
+  // differs. Measured at most 1.02.
+  constexpr double kOfTorch = 1.05;
   const torch::NoGradGuard no_grad;
   const Shape s = GetParam();
   const Case c = MakeCase(s);
   const torch::Tensor exact = InFloat(c, s.heads);
-  const torch::Tensor torch16 = AttentionOn(AttentionPath::kTorch, c.q, c.k, c.v, s.heads, /*causal=*/false);
+  const torch::Tensor theirs = AttentionOn(AttentionPath::kTorch, c.q, c.k, c.v, s.heads, /*causal=*/false);
   for (const AttentionPath path : FlashPaths()) {
     const torch::Tensor ours = AttentionOn(path, c.q, c.k, c.v, s.heads, /*causal=*/false);
     ASSERT_EQ(ours.sizes(), c.q.sizes());
     EXPECT_TRUE(ours.is_contiguous());
-    std::printf("path %d  rms %.3g (torch %.3g)  max %.3g (torch %.3g)\n", (int)path, MeanError(ours, exact), MeanError(torch16, exact), MaxError(ours, exact), MaxError(torch16, exact));
+    EXPECT_LE(RmsError(ours, exact), kOfTorch * RmsError(theirs, exact)) << "path " << static_cast<int>(path);
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, FlashAttentionTest,
-                         testing::Values(Shape{3, 8, 1024, 1024, 40}, Shape{3, 8, 256, 256, 80},
-                                         Shape{3, 8, 64, 64, 160}, Shape{2, 5, 300, 300, 64},
-                                         Shape{1, 1, 1024, 1024, 512}, Shape{3, 8, 1024, 77, 40},
-                                         Shape{2, 3, 257, 77, 80}, Shape{1, 2, 1, 1, 40}, Shape{1, 2, 77, 257, 8},
-                                         Shape{2, 2, 33, 31, 24}, Shape{1, 2, 100, 129, 48}, Shape{2, 4, 40, 300, 40, 5.0},
-                                         Shape{2, 4, 257, 257, 80, 3.0}, Shape{1, 2, 64, 128, 7}));
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, FlashAttentionTest,
+    testing::Values(Shape{3, 8, 1024, 1024, 40}, Shape{3, 8, 256, 256, 80}, Shape{3, 8, 64, 64, 160},
+                    Shape{2, 5, 300, 300, 64}, Shape{1, 1, 512, 512, 512}, Shape{3, 8, 1024, 77, 40},
+                    Shape{2, 3, 257, 77, 80}, Shape{1, 2, 1, 1, 40}, Shape{1, 9, 77, 257, 8},
+                    Shape{2, 9, 33, 31, 24}, Shape{1, 4, 100, 129, 48}, Shape{2, 4, 40, 300, 40, 5.0},
+                    Shape{2, 4, 257, 257, 80, 30.0}, Shape{1, 8, 64, 128, 7}, Shape{1, 8, 65, 1, 32}));
+
+TEST(Attention, TakesViewsOfOneProjection) {
+  const torch::NoGradGuard no_grad;
+  constexpr int64_t kHeads = 4, kWidth = 160;
+  torch::manual_seed(3);
+  const torch::Tensor all = torch::randn({2, 70, 3 * kWidth}).to(torch::kBFloat16);
+  const auto parts = all.chunk(3, 2);
+  for (const AttentionPath path : FlashPaths()) {
+    const torch::Tensor from_views =
+        AttentionOn(path, parts[0], parts[1], parts[2], kHeads, /*causal=*/false);
+    const torch::Tensor from_copies = AttentionOn(path, parts[0].contiguous(), parts[1].contiguous(),
+                                                  parts[2].contiguous(), kHeads, /*causal=*/false);
+    EXPECT_TRUE(torch::equal(from_views, from_copies));
+  }
+}
+
+TEST(Attention, SampleDoesNotDependOnItsBatch) {
+  const torch::NoGradGuard no_grad;
+  const Case c = MakeCase({3, 4, 200, 200, 40});
+  for (const AttentionPath path : FlashPaths()) {
+    const torch::Tensor batch = AttentionOn(path, c.q, c.k, c.v, 4, /*causal=*/false);
+    for (int64_t i = 0; i < 3; ++i) {
+      const torch::Tensor alone = AttentionOn(path, c.q.narrow(0, i, 1), c.k.narrow(0, i, 1),
+                                              c.v.narrow(0, i, 1), 4, /*causal=*/false);
+      EXPECT_TRUE(torch::equal(batch.narrow(0, i, 1), alone)) << "sample " << i;
+    }
+  }
+}
+
+TEST(Attention, WhatIsNotFiniteShowsAsNan) {
+  const torch::NoGradGuard no_grad;
+  for (const AttentionPath path : FlashPaths()) {
+    Case c = MakeCase({1, 1, 40, 40, 40});
+    c.q[0][7][3] = std::numeric_limits<float>::quiet_NaN();
+    const torch::Tensor bad_query = AttentionOn(path, c.q, c.k, c.v, 1, /*causal=*/false);
+    EXPECT_TRUE(bad_query[0][7].isnan().all().item<bool>());
+    EXPECT_FALSE(bad_query[0][8].isnan().any().item<bool>());
+    c = MakeCase({1, 1, 40, 40, 40});
+    c.k[0][7][3] = std::numeric_limits<float>::infinity();
+    EXPECT_TRUE(AttentionOn(path, c.q, c.k, c.v, 1, /*causal=*/false).isnan().all().item<bool>());
+    c = MakeCase({1, 1, 40, 40, 40});
+    c.v[0][7][3] = std::numeric_limits<float>::quiet_NaN();
+    const torch::Tensor bad_value = AttentionOn(path, c.q, c.k, c.v, 1, /*causal=*/false);
+    EXPECT_TRUE(bad_value.select(2, 3).isnan().all().item<bool>());
+    EXPECT_FALSE(bad_value.select(2, 4).isnan().any().item<bool>());
+  }
+}
+
+TEST(Attention, GradientsFlow) {
+  auto leaf = [](c10::IntArrayRef shape) { return torch::randn(shape, torch::kFloat64).requires_grad_(); };
+  torch::manual_seed(5);
+  const torch::Tensor q = leaf({1, 3, 8}), k = leaf({1, 4, 8}), v = leaf({1, 4, 8});
+  const torch::Tensor factors = torch::randn({1, 3, 8}, torch::kFloat64);
+  (Attention(q, k, v, /*heads=*/2) * factors).sum().backward();
+  constexpr double kStep = 1e-6;  // central difference
+  for (const torch::Tensor& x : {q, k, v}) {
+    const torch::NoGradGuard no_grad;
+    const torch::Tensor gradient = x.grad().clone();
+    x[0][1][2] += kStep;
+    const double above = (Attention(q, k, v, 2) * factors).sum().item<double>();
+    x[0][1][2] -= 2 * kStep;
+    const double below = (Attention(q, k, v, 2) * factors).sum().item<double>();
+    x[0][1][2] += kStep;
+    EXPECT_NEAR(gradient[0][1][2].item<double>(), (above - below) / (2 * kStep), 1e-7);
+  }
+}
+
+TEST(Attention, CausalSeesNoLaterKey) {
+  const torch::NoGradGuard no_grad;
+  const Case c = MakeCase({1, 2, 16, 16, 8});
+  const torch::Tensor all = Attention(c.q, c.k, c.v, 2, /*causal=*/true);
+  const torch::Tensor first =
+      Attention(c.q.narrow(1, 0, 5), c.k.narrow(1, 0, 5), c.v.narrow(1, 0, 5), 2, true);
+  EXPECT_TRUE(
+      torch::allclose(all.narrow(1, 0, 5).to(torch::kFloat32), first.to(torch::kFloat32), 0.02, 0.02));
+}
+
+TEST(Attention, RefusesShapesThatDoNotMatch) {
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor x = torch::zeros({1, 4, 10});
+  EXPECT_THROW(Attention(x, x, x, 3), c10::Error);
+  EXPECT_THROW(Attention(x, torch::zeros({2, 4, 10}), torch::zeros({2, 4, 10}), 2), c10::Error);
+  EXPECT_THROW(Attention(x, x, torch::zeros({1, 5, 10}), 2), c10::Error);
+}
+
+TEST(ChooseAttention, KeepsToTorchWhereFlashCannotGo) {
+  const torch::Tensor x = torch::zeros({1, 64, 80}, torch::kBFloat16);
+  EXPECT_EQ(kernels::ChooseAttention(x, x, x, 2, false), AttentionPath::kTorch);  // gradients are on
+  const torch::NoGradGuard no_grad;
+  EXPECT_EQ(kernels::ChooseAttention(x, x, x, 2, true), AttentionPath::kTorch);
+  const torch::Tensor x32 = x.to(torch::kFloat32);
+  EXPECT_EQ(kernels::ChooseAttention(x32, x32, x32, 2, false), AttentionPath::kTorch);
+  EXPECT_TRUE(kernels::IsAvailable(kernels::ChooseAttention(x, x, x, 2, false)));
+}
 
 }  // namespace
 }  // namespace ip2p
