@@ -72,39 +72,17 @@ fi
 echo "serving $model"
 
 say "4/5 edit server"
-read -r port admin_port < <(.venv/bin/python -c '
-import socket
-sockets = [socket.socket() for _ in range(2)]
-for s in sockets:
-    s.bind(("127.0.0.1", 0))
-print(*(s.getsockname()[1] for s in sockets))')
-nohup build/bin/ip2p_edit_server --model "$model" --listen "127.0.0.1:$port" --admin "127.0.0.1:$admin_port" \
-  </dev/null >"$out/server.log" 2>&1 &
+ready_pipe=$out/ready
+rm -f "$ready_pipe" && mkfifo "$ready_pipe"
+begun=$SECONDS
+nohup build/bin/ip2p_edit_server --ckpt "$model" --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 \
+  --metrics-listen 127.0.0.1:0 </dev/null >"$ready_pipe" 2>"$out/server.log" &
 server=$!
-# Alive is not enough: the service's own name reports SERVING once the model is loaded.
-.venv/bin/python - "$port" "$server" <<'PY' || { tail -n 20 "$out/server.log" >&2; exit 1; }
-import os, sys, time
-import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-
-stub = health_pb2_grpc.HealthStub(grpc.insecure_channel(f"127.0.0.1:{sys.argv[1]}"))
-started = time.monotonic()
-while time.monotonic() - started < 300:
-    try:
-        os.kill(int(sys.argv[2]), 0)
-    except ProcessLookupError:
-        sys.exit("demo: the server has ended")
-    try:
-        request = health_pb2.HealthCheckRequest(service="ip2p.edit.v1.EditService")
-        answer = stub.Check(request, timeout=5, wait_for_ready=True)
-        if answer.status == health_pb2.HealthCheckResponse.SERVING:
-            print(f"ready after {time.monotonic() - started:.1f} s on 127.0.0.1:{sys.argv[1]}")
-            sys.exit(0)
-    except grpc.RpcError:
-        pass
-    time.sleep(0.1)
-sys.exit("demo: gave up after 300 s")
-PY
+# The server says one line, with its ports, once the model is loaded; it ends without one when it can't start.
+read -r -t 300 ready <"$ready_pipe" || { tail -n 20 "$out/server.log" >&2; exit 1; }
+port_of() { sed -E "s/.*\"$1\":([0-9]+).*/\1/" <<<"$ready"; }
+port=$(port_of port)
+echo "ready after $((SECONDS - begun)) s on 127.0.0.1:$port"
 
 say "5/5 edit: \"$edit\", $steps steps, $resolution px"
 build/bin/ip2p edit --server "127.0.0.1:$port" --input "$input" --output "$out/edited.png" --edit "$edit" \
@@ -116,6 +94,7 @@ echo "after:  $out/edited.png"
 [ "$random" = no ] || echo "The weights are random, so the result is noise. For a real edit: bash deploy/download.sh instruct-pix2pix,
 then bash deploy/demo.sh --model .cache/models/instruct-pix2pix-00-22000.ckpt --steps 100 --resolution 512"
 if [ "$keep" = yes ]; then
-  echo "The server goes on: 127.0.0.1:$port, metrics and health on 127.0.0.1:$admin_port; stop it with: kill $server"
+  echo "The server goes on: 127.0.0.1:$port, admin port $(port_of admin_port), metrics at" \
+    "http://127.0.0.1:$(port_of metrics_port)/metrics; stop it with: kill $server"
   server=
 fi

@@ -11,22 +11,16 @@ import pytest
 import repository
 
 SERVER = f"""#!{sys.executable}
-'''Serves gRPC health at --listen and leaves a file when it is asked to end.'''
-import concurrent.futures, pathlib, signal, sys
-import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+'''Says that it is ready and leaves a file when it is asked to end.'''
+import pathlib, signal, sys
 
+signal.signal(signal.SIGTERM, lambda *_: None)  # ends signal.pause
 options = dict(zip(sys.argv[1::2], sys.argv[2::2]))
-if options["--model"] == "broken":
+if options["--ckpt"] == "broken":
     sys.exit("model is broken")
-server = grpc.server(concurrent.futures.ThreadPoolExecutor(2))
-servicer = health.HealthServicer()
-servicer.set("ip2p.edit.v1.EditService", health_pb2.HealthCheckResponse.SERVING)
-health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-server.add_insecure_port(options["--listen"])
-signal.signal(signal.SIGTERM, lambda *_: server.stop(0))
-server.start()
-server.wait_for_termination()
+assert options["--listen"] == options["--admin-listen"] == options["--metrics-listen"] == "127.0.0.1:0"
+print('{{"event":"ready","port":1234,"admin_port":1235,"metrics_port":1236}}', flush=True)
+signal.pause()
 pathlib.Path("build/demo/drained").touch()
 """
 CLIENT = '#!/bin/sh\nprintf "%s\\n" "$@" >build/demo/arguments\n[ ! -e client-fails ]\n'
@@ -55,6 +49,7 @@ def test_edits_through_the_server_and_stops_it(scratch):
     done = demo(scratch, "--model", "good", "--edit", "make it red", "--steps", "3")
     assert done.returncode == 0, done.stdout + done.stderr
     arguments = (scratch / "build/demo/arguments").read_text().splitlines()
+    assert arguments[arguments.index("--server") + 1] == "127.0.0.1:1234"
     assert arguments[0] == "edit" and "make it red" in arguments and arguments[arguments.index("--steps") + 1] == "3"
     assert (scratch / "build/demo/drained").exists()
     assert "after:  build/demo/edited.png" in done.stdout and "random" not in done.stdout
