@@ -3,7 +3,7 @@
 
 #include "common/base/status_macros.h"
 #include "common/model/layers.h"
-#include "common/model/mapped_pages.h"
+#include "common/model/process_memory.h"
 #include "common/model/weights.h"
 
 namespace ip2p {
@@ -48,6 +48,7 @@ absl::StatusOr<std::shared_ptr<const StableDiffusion>> LoadStableDiffusion(const
                         LoadNetwork<ClipTextEncoder>(text, source.text_encoder, "text_encoder", options));
   IP2P_ASSIGN_OR_RETURN(model->vae, LoadNetwork<Vae>(source.config.vae, source.vae, "vae", options));
   IP2P_ASSIGN_OR_RETURN(model->unet, LoadNetwork<UNet>(source.config.unet, source.unet, "unet", options));
+  TrimHeap();
   return model;
 }
 

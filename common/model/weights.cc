@@ -3,15 +3,16 @@
 
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <atomic>
-#include <set>
+#include <cstring>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/base/status_macros.h"
-#include "common/model/mapped_pages.h"
+#include "common/model/process_memory.h"
 
 namespace ip2p {
 namespace {
@@ -119,19 +120,16 @@ absl::Status Compare(const torch::OrderedDict<std::string, torch::Tensor>& wante
 bool CheckAndConvert(const torch::Tensor& source, const torch::Tensor& target) {
   const bool same = source.is_same(target);
   const bool may_overflow = !same && target.scalar_type() == torch::kFloat16;
-  std::atomic<bool> finite = true;
-  at::parallel_for(0, (source.numel() + kChunk - 1) / kChunk, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t chunk = begin; chunk < end && finite; ++chunk) {
-      const int64_t at = chunk * kChunk, count = std::min(kChunk, source.numel() - at);
-      const torch::Tensor from = source.narrow(0, at, count);
-      if (!AllFinite(from)) finite = false;
-      if (same) continue;
-      torch::Tensor to = target.narrow(0, at, count);
-      to.copy_(from);
-      if (may_overflow && !AllFinite(to)) finite = false;
-    }
-  });
-  return finite;
+  for (int64_t at = 0; at < source.numel(); at += kChunk) {
+    const int64_t count = std::min(kChunk, source.numel() - at);
+    const torch::Tensor from = source.narrow(0, at, count);
+    if (!AllFinite(from)) return false;
+    if (same) continue;
+    torch::Tensor to = target.narrow(0, at, count);
+    to.copy_(from);
+    if (may_overflow && !AllFinite(to)) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -140,21 +138,33 @@ absl::Status AssignWeights(torch::nn::Module& module, const TensorMap& tensors, 
                            const WeightOptions& options) {
   auto parameters = module.named_parameters();
   IP2P_RETURN_IF_ERROR(Compare(parameters, tensors, part));
-  const torch::NoGradGuard no_grad;
   const ReadOnlyFileMappings mappings;
-  for (auto& item : parameters) {
-    const TensorView& view = tensors.at(item.key());
-    const torch::Tensor source = FlatView(view);
-    const bool share =
-        options.share_memory && options.device.is_cpu() && source.scalar_type() == options.dtype;
-    const torch::Tensor target =
-        share ? source : torch::empty(source.sizes(), torch::TensorOptions(options.dtype));
-    if (!CheckAndConvert(source, target)) {
-      return absl::DataLossError(absl::StrCat(part, ".", item.key(), " has weights that are not finite in ",
-                                              torch::toString(options.dtype), "; wants finite numbers"));
+  const size_t count = parameters.size();
+  std::vector<torch::Tensor> targets(count);
+  std::atomic<size_t> next = 0, faulty = count;
+  // Threads take whole tensors in turn: one barrier for all of them, not one a tensor.
+  at::parallel_for(0, at::get_num_threads(), 1, [&](int64_t, int64_t) {
+    const torch::NoGradGuard no_grad;  // of this thread
+    for (size_t i = next++; i < count && faulty == count; i = next++) {
+      const TensorView& view = tensors.at(parameters[i].key());
+      const torch::Tensor source = FlatView(view);
+      const bool share =
+          options.share_memory && options.device.is_cpu() && source.scalar_type() == options.dtype;
+      targets[i] = share ? source : torch::empty(source.sizes(), torch::TensorOptions(options.dtype));
+      if (!CheckAndConvert(source, targets[i])) faulty = i;
+      if (!share) mappings.Release(view.data);
     }
-    item.value().set_data(target.view(item.value().sizes()).to(options.device));
-    if (!share) mappings.Release(view.data);
+  });
+  if (faulty < count) {
+    return absl::DataLossError(absl::StrCat(part, ".", parameters[faulty].key(),
+                                            " has weights that are not finite in ",
+                                            torch::toString(options.dtype), "; wants finite numbers"));
+  }
+  const torch::NoGradGuard no_grad;
+  for (size_t i = 0; i < count; ++i) {
+    torch::Tensor& parameter = parameters[i].value();
+    parameter.set_data(targets[i].view(parameter.sizes()).to(options.device));
+    targets[i].reset();
   }
   return absl::OkStatus();
 }

@@ -21,7 +21,7 @@ struct WeightOptions {
 // goes before names in messages. Errors: FAILED_PRECONDITION when a tensor is missing, unexpected, misshapen
 // or of no floating type, naming the first 10; then nothing was changed. DATA_LOSS when a weight is NaN or
 // infinite, or not in range of dtype. Uses torch's intra-op threads; memory is that of the parameters and one
-// tensor more.
+// tensor a thread.
 absl::Status AssignWeights(torch::nn::Module& module, const TensorMap& tensors, const std::string& part,
                            const WeightOptions& options);
 

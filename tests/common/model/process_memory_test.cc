@@ -1,6 +1,6 @@
 // Released pages must come back with the file's bytes, and nothing but read-only file mappings may be
 // touched.
-#include "common/model/mapped_pages.h"
+#include "common/model/process_memory.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -13,11 +13,11 @@
 namespace ip2p {
 namespace {
 
-class MappedPagesTest : public testing::Test {
+class ReadOnlyFileMappingsTest : public testing::Test {
  protected:
   void SetUp() override {
     page_ = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-    file_ = memfd_create("mapped_pages_test", 0);
+    file_ = memfd_create("process_memory_test", 0);
     ASSERT_GE(file_, 0);
     const std::vector<char> bytes(8 * page_, 'x');
     ASSERT_EQ(write(file_, bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
@@ -57,7 +57,7 @@ class MappedPagesTest : public testing::Test {
   void* map_ = nullptr;
 };
 
-TEST_F(MappedPagesTest, DropsWholePagesAndTheyComeBack) {
+TEST_F(ReadOnlyFileMappingsTest, DropsWholePagesAndTheyComeBack) {
   const char* data = Map(PROT_READ);
   const ReadOnlyFileMappings mappings;
   ASSERT_TRUE(AllX(data, 8 * page_));
@@ -67,7 +67,7 @@ TEST_F(MappedPagesTest, DropsWholePagesAndTheyComeBack) {
   EXPECT_TRUE(AllX(data, 8 * page_));
 }
 
-TEST_F(MappedPagesTest, LeavesWritableMappingsAlone) {
+TEST_F(ReadOnlyFileMappingsTest, LeavesWritableMappingsAlone) {
   char* data = Map(PROT_READ | PROT_WRITE);
   std::memset(data, 'y', page_);  // a private copy, which dropping would lose
   const ReadOnlyFileMappings mappings;
@@ -75,7 +75,7 @@ TEST_F(MappedPagesTest, LeavesWritableMappingsAlone) {
   EXPECT_EQ(data[0], 'y');
 }
 
-TEST_F(MappedPagesTest, LeavesTheHeapAlone) {
+TEST_F(ReadOnlyFileMappingsTest, LeavesTheHeapAlone) {
   std::vector<char> heap(64 * page_, 'z');
   const ReadOnlyFileMappings mappings;
   mappings.Release(Bytes(heap.data(), heap.size()));

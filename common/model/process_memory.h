@@ -1,5 +1,5 @@
-// Gives back the memory of mapped file pages that have been read, so that a loaded model is not held twice.
-// No torch.
+// Gives memory back to the system that loading has touched and no longer needs, so that a model is not held
+// twice. No torch.
 #pragma once
 
 #include <cstddef>
@@ -22,5 +22,9 @@ class ReadOnlyFileMappings {
  private:
   std::vector<std::pair<uintptr_t, uintptr_t>> ranges_;  // [begin,end)
 };
+
+// Returns the free pages inside the heap to the system (glibc keeps them otherwise: 0.3 GB after loading
+// SD 1.5). Costs milliseconds; thread-safe.
+void TrimHeap();
 
 }  // namespace ip2p

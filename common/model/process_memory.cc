@@ -1,6 +1,7 @@
-// See mapped_pages.h. Linux only; elsewhere /proc/self/maps is absent and nothing is released.
-#include "common/model/mapped_pages.h"
+// See process_memory.h. Linux only; elsewhere /proc/self/maps is absent and nothing is released.
+#include "common/model/process_memory.h"
 
+#include <malloc.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -35,6 +36,12 @@ void ReadOnlyFileMappings::Release(std::span<const std::byte> bytes) const {
       return;
     }
   }
+}
+
+void TrimHeap() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
 }
 
 }  // namespace ip2p
