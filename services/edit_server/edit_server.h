@@ -42,6 +42,7 @@ class EditServer {
   RpcServer& admin() { return *admin_; }
   int metrics_port() const { return metrics_server_ == nullptr ? 0 : metrics_server_->port(); }
   const EditQueue& queue() const { return queue_; }
+  const CallTracker& calls() const { return calls_; }
   EditMetrics& metrics() { return metrics_; }
 
  private:
