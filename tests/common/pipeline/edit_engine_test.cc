@@ -321,9 +321,8 @@ TEST(ValidateEdit, ListsAllFaultsTogether) {
   params.instruction = std::string("a\0b", 3);
   const absl::Status status = ValidateEdit(params, Image{});
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  for (const char* part :
-       {"instruction holds a NUL", "steps is 0; wants 1..1000", "resolution is 100", "cfg_text is nan",
-        "cfg_image is inf", "count is 9; wants 1..8", "image is 0x0"}) {
+  for (const char* part : {"instruction holds a NUL", "steps is 0; wants 1..1000", "resolution is 100",
+                           "cfg_text is nan", "cfg_image is inf", "count is 9; wants 1..8", "image is 0x0"}) {
     EXPECT_THAT(std::string(status.message()), HasSubstr(part));
   }
 }
