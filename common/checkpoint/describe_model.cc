@@ -87,7 +87,7 @@ std::string DescriptionJson(const ModelDescription& d) {
                                 {"bytes", part.bytes},
                                 {"dtypes", part.dtypes}};
   }
-  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 }  // namespace ip2p

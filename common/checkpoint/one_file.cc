@@ -111,7 +111,7 @@ absl::StatusOr<PredictionType> DerivePrediction(const OneFile& file, const Model
   if (const auto known = PredictionOfStep(file.global_step)) return *known;
   return absl::FailedPreconditionError(
       "the checkpoint is a Stable Diffusion 2.x and does not say what it predicts; "
-      "wants --prediction epsilon or --prediction v_prediction");
+      "wants --prediction epsilon or --prediction v");
 }
 
 // Config files of our own one-file checkpoints; nothing in foreign ones.

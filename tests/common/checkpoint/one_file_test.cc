@@ -169,7 +169,7 @@ TEST(OneFile, EmaWinsWhenComplete) {
 
 TEST(OneFile, PredictionOfSd2MustBeSaid) {
   const ModelSource model = MakeModel(SmallSd2Config());
-  ExpectRefused(ForeignSd2(model), "--prediction epsilon or --prediction v_prediction");
+  ExpectRefused(ForeignSd2(model), "--prediction epsilon or --prediction v");
   const auto prediction = [&](OneFile file, const ModelOpenOptions& options) {
     return OpenOneFile(std::move(file), options, true)->config.scheduler.prediction;
   };
