@@ -14,11 +14,11 @@
 
 namespace ip2p {
 
-absl::StatusOr<UNetConfig> ParseUNetConfig(std::string_view json);
-absl::StatusOr<VaeConfig> ParseVaeConfig(std::string_view json);
+absl::StatusOr<UNetConfig> ParseUNetConfig(std::string_view text);
+absl::StatusOr<VaeConfig> ParseVaeConfig(std::string_view text);
 // Token ids are the tokenizer's affair (see tokenizer_files.h) and keep their defaults.
-absl::StatusOr<TextEncoderConfig> ParseTextEncoderConfig(std::string_view json);
-absl::StatusOr<SchedulerConfig> ParseSchedulerConfig(std::string_view json);
+absl::StatusOr<TextEncoderConfig> ParseTextEncoderConfig(std::string_view text);
+absl::StatusOr<SchedulerConfig> ParseSchedulerConfig(std::string_view text);
 
 std::string UNetConfigJson(const UNetConfig& config);
 std::string VaeConfigJson(const VaeConfig& config);

@@ -9,7 +9,7 @@
 namespace ip2p::internal {
 
 std::string VarintField(int number, uint64_t value);
-std::string BytesField(int number, std::string_view bytes);
+std::string BytesField(int number, std::string_view payload);
 
 // All length-delimited fields of that number; an empty list when the message is damaged.
 std::vector<std::string> FindBytesFields(int number, const std::string& message);

@@ -11,7 +11,7 @@ namespace {
 
 constexpr int kWidestBar = 40;
 constexpr int kNarrowestBar = 5;
-constexpr double kShortestMeasure_s = 0.1;  // pictures of one batch report at once
+constexpr double kShortestMeasureSeconds = 0.1;  // pictures of one batch report at once
 
 // "1.9 steps/s" or, when slow, "4.2 s/step".
 std::string FormatRate(double rate) {
@@ -37,7 +37,7 @@ void Progress::Update(int output, int step, absl::Time now) {
 
 double Progress::rate() const {
   const double seconds = first_ == absl::InfinitePast() ? 0 : absl::ToDoubleSeconds(last_ - first_);
-  return seconds >= kShortestMeasure_s ? (done_ - first_done_) / seconds : 0;
+  return seconds >= kShortestMeasureSeconds ? (done_ - first_done_) / seconds : 0;
 }
 
 absl::Duration Progress::eta() const {

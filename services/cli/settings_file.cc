@@ -37,7 +37,7 @@ void ApplyObject(CLI::App& app, const nlohmann::json& object, const std::string&
     const std::string name = where.empty() ? key : absl::StrCat(where, ".", key);
     if (value.is_object()) {
       const auto commands =
-          app.get_subcommands([&](const CLI::App* command) { return command->check_name(key); });
+          app.get_subcommands([&key = key](const CLI::App* command) { return command->check_name(key); });
       if (!commands.empty()) {
         ApplyObject(*commands.front(), value, name, faults);
         continue;

@@ -41,7 +41,7 @@ class EditReactor final : public grpc::ServerUnaryReactor, public EditCall {
  public:
   EditReactor(const EditServiceParts& parts, grpc::CallbackServerContext* context,
               grpc::ByteBuffer* response);
-  void Begin(const grpc::ByteBuffer& request);
+  void Begin(const grpc::ByteBuffer& bytes);
 
   void OnAccepted(const EditAdmission& admission) override;
   void OnProgress(const EditProgress& progress) override;
@@ -58,7 +58,7 @@ class EditReactor final : public grpc::ServerUnaryReactor, public EditCall {
 class StreamEditReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, public EditCall {
  public:
   StreamEditReactor(const EditServiceParts& parts, grpc::CallbackServerContext* context);
-  void Begin(const grpc::ByteBuffer& request);
+  void Begin(const grpc::ByteBuffer& bytes);
 
   void OnAccepted(const EditAdmission& admission) override;
   void OnProgress(const EditProgress& progress) override;

@@ -18,8 +18,7 @@ namespace ip2p::edit_server {
 
 class EditRun {
  public:
-  EditRun(EditTask task, LoadedModel model, absl::Time deadline, EditAdmission admission,
-          absl::Time admitted);
+  EditRun(EditTask asked, LoadedModel loaded, absl::Time until, EditAdmission admission, absl::Time now);
 
   // Adds a listener, which hears OnAccepted at once. False when the run is over or given up: nothing was
   // called.

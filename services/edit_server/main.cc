@@ -9,8 +9,11 @@
 #include "services/edit_server/config.h"
 #include "services/edit_server/edit_server.h"
 
+using ip2p::edit_server::EditServer;
+using ip2p::edit_server::LoadServerConfig;
+using ip2p::edit_server::TorchEngines;
+
 int main(int argc, char** argv) {
-  using namespace ip2p::edit_server;
   absl::Notification stop;
   ip2p::SignalWaiter signals([&stop](int count) {
     if (count > 1) std::_Exit(1);  // asked twice: don't wait for edits
@@ -25,7 +28,7 @@ int main(int argc, char** argv) {
   }
   if (!config->has_value()) return 0;
 
-  auto server = EditServer::Start(**config, TorchEngines(**config));
+  auto server = ip2p::edit_server::EditServer::Start(**config, ip2p::edit_server::TorchEngines(**config));
   const absl::Status ready = server.ok() ? (*server)->LoadModels() : server.status();
   if (!ready.ok()) {
     ip2p::Log(ip2p::LogLevel::kError, "can't start", {{"status", ready.ToString()}});
