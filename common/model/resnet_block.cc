@@ -34,12 +34,53 @@ torch::Tensor DownsamplerImpl::forward(torch::Tensor x) const {
   return conv_->forward(x);
 }
 
-UpsamplerImpl::UpsamplerImpl(int channels)
-    : conv_(register_module("conv", Conv2d(channels, channels, /*kernel=*/3, /*stride=*/1, /*padding=*/1))) {}
+UpsamplerImpl::UpsamplerImpl(int channels, bool doubles)
+    : doubles_(doubles),
+      conv_(register_module("conv", Conv2d(channels, channels, /*kernel=*/3, /*stride=*/1, /*padding=*/1))) {}
 
 torch::Tensor UpsamplerImpl::forward(torch::Tensor x, int64_t height, int64_t width) const {
+  if (phases_) return Doubled(x);
   x = torch::upsample_nearest2d(x, {height, width});
   return conv_->forward(x);
+}
+
+void UpsamplerImpl::Fuse() {
+  if (!doubles_ || phases_) return;
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor w = conv_->weight.to(torch::kFloat32);  // [C,C,3,3]; sums are rounded once
+  // Taps 0,1,2 of an even row lie on the small rows -1,0,0; those of an odd row on 0,0,1.
+  const auto fold = [](const torch::Tensor& t, int64_t dim, int phase) {
+    const auto tap = [&](int i) { return t.narrow(dim, i, 1); };
+    return phase == 0 ? torch::cat({tap(0), tap(1) + tap(2)}, dim)
+                      : torch::cat({tap(0) + tap(1), tap(2)}, dim);
+  };
+  std::vector<torch::Tensor> phases;
+  for (const int row : {0, 1}) {
+    for (const int column : {0, 1}) phases.push_back(fold(fold(w, 2, row), 3, column));
+  }
+  const int64_t channels = w.size(0);
+  phases_ = Conv2d(channels, 4 * channels, /*kernel=*/2, /*stride=*/1, /*padding=*/1);
+  phases_->weight.set_data(torch::cat(phases).to(conv_->dtype()));
+  phases_->bias.set_data(conv_->bias.repeat({4}));
+  phases_->Pack();
+  conv_->weight.set_requires_grad(false);
+  conv_->weight.set_data(torch::empty({0}, conv_->weight.options()));
+}
+
+torch::Tensor UpsamplerImpl::Doubled(const torch::Tensor& x) const {
+  const int64_t channels = x.size(1), height = x.size(2), width = x.size(3);
+  const torch::Tensor phases = phases_->forward(x);
+  torch::Tensor out = torch::empty({x.size(0), channels, 2 * height, 2 * width},
+                                   x.options().memory_format(torch::MemoryFormat::ChannelsLast));
+  for (const int row : {0, 1}) {
+    for (const int column : {0, 1}) {
+      const torch::Tensor phase = phases.narrow(1, (2 * row + column) * channels, channels)
+                                      .narrow(2, row, height)
+                                      .narrow(3, column, width);
+      out.slice(2, row, c10::nullopt, 2).slice(3, column, c10::nullopt, 2).copy_(phase);
+    }
+  }
+  return out;
 }
 
 }  // namespace ip2p

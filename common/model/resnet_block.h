@@ -47,11 +47,22 @@ TORCH_MODULE(Downsampler);
 // [N,C,h,w] -> [N,C,height,width]: nearest neighbour, then a convolution.
 class UpsamplerImpl : public torch::nn::Module {
  public:
-  explicit UpsamplerImpl(int channels);
+  // `doubles`: height and width are always 2h and 2w, so that Fuse may assume it.
+  UpsamplerImpl(int channels, bool doubles);
   torch::Tensor forward(torch::Tensor x, int64_t height, int64_t width) const;
 
+  // For inference on the CPU, before the weights are packed: of nine taps on the doubled map, several fall on
+  // the same pixel of the small one, so the four phases of the output are 2x2 convolutions of the small map
+  // (4/9 of the work, and no doubled input). Releases the 3x3 weight. Does nothing unless `doubles`.
+  void Fuse();
+
  private:
+  torch::Tensor Doubled(const torch::Tensor& x) const;
+
+  bool doubles_;
   Conv2d conv_;
+  Conv2d phases_{
+      nullptr};  // [N,C,h,w] -> [N,4C,h+1,w+1], phase 2 * row + column; not a child: it has no name in files
 };
 TORCH_MODULE(Upsampler);
 

@@ -20,6 +20,9 @@ absl::StatusOr<Net> LoadNetwork(const Config& config, const TensorMap& tensors, 
   IP2P_RETURN_IF_ERROR(AssignWeights(*net, tensors, part, weights));
   net->eval();
   if (pack) {
+    for (const auto& module : net->modules()) {
+      if (auto* upsampler = module->template as<UpsamplerImpl>()) upsampler->Fuse();
+    }
     const ReadOnlyFileMappings mappings;
     PackAll(*net, [&](const torch::Tensor& replaced) {
       mappings.Release({static_cast<const std::byte*>(replaced.const_data_ptr()), replaced.nbytes()});

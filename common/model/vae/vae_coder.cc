@@ -55,7 +55,7 @@ VaeLevelImpl::VaeLevelImpl(int in, int out, int layers, Resample resample, const
     downsampler_ =
         register_module("downsamplers", Scope())->Add(0, Downsampler(out, /*pad_all_round=*/false));
   } else if (resample == Resample::kUp) {
-    upsampler_ = register_module("upsamplers", Scope())->Add(0, Upsampler(out));
+    upsampler_ = register_module("upsamplers", Scope())->Add(0, Upsampler(out, /*doubles=*/true));
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "common/model/clip/text_encoder.h"
 #include "common/model/layers.h"
+#include "common/model/resnet_block.h"
 #include "common/model/unet/unet.h"
 #include "common/model/vae/vae.h"
 #include "small_models.h"
@@ -125,6 +126,27 @@ TEST(VaeTest, BatchInvarianceSizesAndGradients) {
   const torch::Tensor latents = packed.narrow(1, 0, 4);
   EXPECT_LT(MaxDifference(vae->Decode(latents.narrow(0, 2, 1)), vae->Decode(latents).narrow(0, 2, 1)),
             kBatchTolerance);
+}
+
+TEST(UpsamplerTest, FusedEqualsNearestThenConvolution) {
+  Upsampler upsampler(16, /*doubles=*/true);
+  FillRandom(*upsampler);
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor x = torch::randn({2, 16, 5, 3});
+  const torch::Tensor plain = upsampler->forward(x, 10, 6);
+  upsampler->Fuse();
+  const torch::Tensor fused = upsampler->forward(x, 10, 6);
+  EXPECT_LT(MaxDifference(fused, plain), kBatchTolerance);
+  EXPECT_TRUE(fused.is_contiguous(torch::MemoryFormat::ChannelsLast));
+  EXPECT_EQ(upsampler->parameters()[0].numel(), 0) << "the 3x3 weight is released";
+}
+
+TEST(UpsamplerTest, AnyOtherSizeIsNotFused) {
+  Upsampler upsampler(16, /*doubles=*/false);
+  FillRandom(*upsampler);
+  const torch::NoGradGuard no_grad;
+  upsampler->Fuse();
+  EXPECT_EQ(upsampler->forward(torch::randn({1, 16, 5, 3}), 9, 5).sizes(), torch::IntArrayRef({1, 16, 9, 5}));
 }
 
 TEST(ClipTextEncoderTest, LaterTokensDoNotChangeEarlierStates) {
