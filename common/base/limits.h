@@ -8,9 +8,7 @@ namespace ip2p {
 
 inline constexpr size_t kMaxTextBytes = 4096;  // of an instruction or negative prompt
 inline constexpr int kMaxSteps = 1000;
-inline constexpr int kMinResolution = 64;        // px
 inline constexpr int kMaxResolution = 2048;      // px
-inline constexpr int kResolutionStep = 64;       // px
 inline constexpr double kMaxGuidance = 100;      // text or image guidance scale
 inline constexpr int kMaxCount = 8;              // outputs a request
 inline constexpr int kMaxPreviewEvery = 1000;    // steps

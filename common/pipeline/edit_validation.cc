@@ -7,14 +7,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "common/base/limits.h"
 #include "common/base/utf8.h"
 #include "common/pipeline/edit_engine.h"
 
 namespace ip2p {
 namespace {
-
-constexpr size_t kMaxTextBytes = 4096;
-constexpr double kMaxScale = 100;
 
 class Faults {
  public:
@@ -31,8 +29,8 @@ class Faults {
     if (value < low || value > high) Add(absl::StrFormat("%s is %d; wants %d..%d", name, value, low, high));
   }
   void Scale(const char* name, double value) {
-    if (!std::isfinite(value) || value < 0 || value > kMaxScale) {
-      Add(absl::StrFormat("%s is %g; wants a finite number in 0..%g", name, value, kMaxScale));
+    if (!std::isfinite(value) || value < 0 || value > kMaxGuidance) {
+      Add(absl::StrFormat("%s is %g; wants a finite number in 0..%g", name, value, kMaxGuidance));
     }
   }
   void Add(std::string fault) { faults_.push_back(std::move(fault)); }
@@ -50,17 +48,17 @@ absl::Status ValidateEdit(const EditParams& params, const Image& input) {
   Faults faults;
   faults.Text("instruction", params.instruction);
   faults.Text("negative", params.negative);
-  faults.Whole("steps", params.steps, 1, 1000);
+  faults.Whole("steps", params.steps, 1, kMaxSteps);
   if (params.resolution != 0 &&
-      (params.resolution < 64 || params.resolution > 2048 || params.resolution % 64 != 0)) {
+      (params.resolution < 64 || params.resolution > kMaxResolution || params.resolution % 64 != 0)) {
     faults.Add(
-        absl::StrFormat("resolution is %d; wants a multiple of 64 in 64..2048, or 0 for the photo's own size",
-                        params.resolution));
+        absl::StrFormat("resolution is %d; wants a multiple of 64 in 64..%d, or 0 for the photo's own size",
+                        params.resolution, kMaxResolution));
   }
   faults.Scale("cfg_text", params.cfg_text);
   faults.Scale("cfg_image", params.cfg_image);
-  faults.Whole("count", params.count, 1, 8);
-  faults.Whole("preview_every", params.preview_every, 0, 1000);
+  faults.Whole("count", params.count, 1, kMaxCount);
+  faults.Whole("preview_every", params.preview_every, 0, kMaxSteps);
   if (input.width < 1 || input.height < 1 ||
       input.pixels.size() != static_cast<size_t>(input.width) * input.height * 3) {
     faults.Add(absl::StrFormat("image is %dx%d with %d bytes; wants at least one pixel of 3 bytes",

@@ -9,9 +9,7 @@
 #include "services/edit_server/config.h"
 #include "services/edit_server/edit_server.h"
 
-using ip2p::edit_server::EditServer;
-using ip2p::edit_server::LoadServerConfig;
-using ip2p::edit_server::TorchEngines;
+namespace edit_server = ip2p::edit_server;
 
 int main(int argc, char** argv) {
   absl::Notification stop;
@@ -20,15 +18,15 @@ int main(int argc, char** argv) {
     stop.Notify();
   });
 
-  const auto config =
-      LoadServerConfig({argv + 1, argv + argc}, [](const char* name) { return std::getenv(name); });
+  const auto config = edit_server::LoadServerConfig({argv + 1, argv + argc},
+                                                    [](const char* name) { return std::getenv(name); });
   if (!config.ok()) {
     std::fprintf(stderr, "%s\n", std::string(config.status().message()).c_str());
     return 2;
   }
   if (!config->has_value()) return 0;
 
-  auto server = ip2p::edit_server::EditServer::Start(**config, ip2p::edit_server::TorchEngines(**config));
+  auto server = edit_server::EditServer::Start(**config, edit_server::TorchEngines(**config));
   const absl::Status ready = server.ok() ? (*server)->LoadModels() : server.status();
   if (!ready.ok()) {
     ip2p::Log(ip2p::LogLevel::kError, "can't start", {{"status", ready.ToString()}});
