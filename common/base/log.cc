@@ -88,8 +88,9 @@ void Log(LogLevel level, std::string_view event, std::initializer_list<LogField>
 void SetLogLevel(LogLevel level) { minimum = level; }
 
 void SetLogSink(std::function<void(std::string_view)> sink) {
-  absl::MutexLock lock(&GlobalSink().mutex);
-  GlobalSink().write = std::move(sink);
+  Sink& global = GlobalSink();
+  absl::MutexLock lock(&global.mutex);
+  global.write = std::move(sink);
 }
 
 }  // namespace ip2p

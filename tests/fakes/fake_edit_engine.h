@@ -136,8 +136,7 @@ class FakeEditEngine final : public EditEngine {
 
   void Cancel(EditId id) override {
     absl::MutexLock lock(&mutex_);
-    ++cancel_requests_;
-    cancelled_.insert(id);
+    if (cancelled_.insert(id).second) ++cancel_requests_;
   }
 
   int waiting() const override {
@@ -239,7 +238,7 @@ class FakeEditEngine final : public EditEngine {
   std::deque<Edit> waiting_ ABSL_GUARDED_BY(mutex_);
   std::deque<Edit> running_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_set<EditId> cancelled_ ABSL_GUARDED_BY(mutex_);
-  int cancel_requests_ ABSL_GUARDED_BY(mutex_) = 0;
+  int cancel_requests_ ABSL_GUARDED_BY(mutex_) = 0;  // edits, not calls
   EditId next_id_ ABSL_GUARDED_BY(mutex_) = 1;
   absl::Duration estimate_ ABSL_GUARDED_BY(mutex_);
   bool by_itself_ ABSL_GUARDED_BY(mutex_) = false;
