@@ -50,6 +50,7 @@ TEST_F(CancelTest, ADeadlineFreesThePlace) {
   EditResponse response;
   EXPECT_EQ(stub_->Edit(&context, GoodRequest(), &response).error_code(),
             grpc::StatusCode::DEADLINE_EXCEEDED);
+  ASSERT_TRUE(engine().AwaitCancelRequests(1));  // the caller may know before the server does
   engine().Step();
   EXPECT_TRUE(AwaitIdle());
   EXPECT_EQ(Metric("ip2p_edit_cancelled_total"), 1);
