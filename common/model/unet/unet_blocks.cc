@@ -65,7 +65,8 @@ torch::Tensor MidBlockImpl::forward(torch::Tensor x, UNetInputs& in) const {
 UpBlockImpl::UpBlockImpl(const UNetLevelConfig& c) {
   RegisterLevel(*this, c, resnets_, attentions_);
   if (c.resample)
-    upsampler_ = register_module("upsamplers", Scope())->Add(0, Upsampler(c.resnets.back().out, /*doubles=*/false));
+    upsampler_ =
+        register_module("upsamplers", Scope())->Add(0, Upsampler(c.resnets.back().out, /*doubles=*/false));
 }
 
 torch::Tensor UpBlockImpl::forward(torch::Tensor x, UNetInputs& in, std::vector<torch::Tensor>& skips) const {
