@@ -8,8 +8,8 @@
 #include "absl/synchronization/mutex.h"
 #include "common/base/status_macros.h"
 #include "common/image/decode.h"
-#include "common/image/fit.h"
 #include "common/pipeline/parameters_text.h"
+#include "common/pipeline/unedited.h"
 #include "services/cli/edit_task.h"
 
 namespace ip2p {
@@ -63,19 +63,6 @@ void Tell(const EditProgress& progress, EditListener& listener) {
   if (png.ok()) listener.OnPreview(progress.output, progress.step, *png);
 }
 
-// The reference's answer to an empty instruction: the photo, fitted.
-absl::StatusOr<EditResult> Unedited(const Image& photo, const EditParams& params) {
-  EditResult result;
-  result.params = params;
-  Image fitted = photo;
-  if (params.resolution != 0) {
-    IP2P_ASSIGN_OR_RETURN(fitted, FitReference(photo, params.resolution));
-  }
-  for (int i = 0; i < params.count; ++i)
-    result.outputs.push_back({fitted, params.seed + static_cast<uint32_t>(i)});
-  return result;
-}
-
 absl::StatusOr<EditResult> RunEngine(const LocalModel& model, Image photo, const EditParams& params,
                                      absl::Time deadline, EditListener& listener,
                                      Cancellation& cancellation) {
@@ -106,7 +93,7 @@ absl::StatusOr<EditAnswer> EditLocally(const LocalModel& model, const EditTask& 
   IP2P_RETURN_IF_ERROR(ValidateEdit(task.params, photo.image));
   absl::StatusOr<EditResult> result =
       task.params.instruction.empty()
-          ? Unedited(photo.image, task.params)
+          ? Unedited(std::move(photo.image), task.params)
           : RunEngine(model, std::move(photo.image), task.params, deadline, listener, cancellation);
   if (!result.ok()) return result.status();
   EditAnswer answer;

@@ -9,8 +9,8 @@
 #include "absl/strings/str_format.h"
 #include "common/base/status_macros.h"
 #include "common/image/decode.h"
-#include "common/image/fit.h"
 #include "common/pipeline/parameters_text.h"
+#include "common/pipeline/unedited.h"
 #include "common/rpc/status.h"
 
 namespace ip2p::edit_server {
@@ -19,19 +19,6 @@ namespace {
 constexpr absl::Duration kLeastRetry = absl::Seconds(1);
 
 absl::Duration Whole(absl::Duration duration) { return absl::Ceil(duration, absl::Milliseconds(100)); }
-
-// The photo as an edit would give it back, for an instruction that asks for nothing.
-absl::StatusOr<EditResult> Unedited(const EditParams& params, Image photo) {
-  EditResult result;
-  result.params = params;
-  if (params.resolution != 0) {
-    IP2P_ASSIGN_OR_RETURN(photo, FitReference(photo, params.resolution));
-  }
-  for (int i = 0; i < params.count; ++i) {
-    result.outputs.push_back({photo, params.seed + static_cast<uint32_t>(i)});
-  }
-  return result;
-}
 
 absl::StatusOr<std::shared_ptr<const EditAnswer>> AnswerOf(const EditRun& run, const EditResult& result) {
   auto answer = std::make_shared<EditAnswer>();
@@ -181,7 +168,7 @@ void EditQueue::Decode(const Ticket& run) {
   if (!run->task.params.instruction.empty()) return Submit(run, std::move(photo->image));
 
   run->started = clock_->Now();
-  absl::StatusOr<EditResult> result = Unedited(run->task.params, std::move(photo->image));
+  absl::StatusOr<EditResult> result = Unedited(std::move(photo->image), run->task.params);
   if (!result.ok()) return End(run, result.status());
   Encode(run, *std::move(result));
 }
