@@ -28,16 +28,16 @@ bool NoneHasExponent(std::span<const std::byte> data, Word exponent) {
 
 }  // namespace
 
-bool IsFinite(const TensorView& view) {
-  switch (view.dtype) {
+bool AllFinite(DType dtype, std::span<const std::byte> data) {
+  switch (dtype) {
     case DType::kFloat64:
-      return NoneHasExponent<uint64_t>(view.data, 0x7ff0000000000000);
+      return NoneHasExponent<uint64_t>(data, 0x7ff0000000000000);
     case DType::kFloat32:
-      return NoneHasExponent<uint32_t>(view.data, 0x7f800000);
+      return NoneHasExponent<uint32_t>(data, 0x7f800000);
     case DType::kFloat16:
-      return NoneHasExponent<uint16_t>(view.data, 0x7c00);
+      return NoneHasExponent<uint16_t>(data, 0x7c00);
     case DType::kBFloat16:
-      return NoneHasExponent<uint16_t>(view.data, 0x7f80);
+      return NoneHasExponent<uint16_t>(data, 0x7f80);
     default:
       return true;
   }
@@ -49,7 +49,7 @@ absl::Status CheckFinite(const ModelSource& source) {
   size_t count = 0;
   auto look = [&](const char* part, const TensorMap& tensors) {
     for (const auto& [name, view] : tensors) {
-      if (IsFinite(view)) continue;
+      if (AllFinite(view.dtype, view.data)) continue;
       if (++count <= kNamed) names.push_back(absl::StrCat(part, ".", name));
     }
   };

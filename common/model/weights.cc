@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/base/status_macros.h"
+#include "common/checkpoint/finite_check.h"
 #include "common/model/process_memory.h"
 
 namespace ip2p {
@@ -46,27 +47,22 @@ std::string ShapeText(c10::ArrayRef<int64_t> shape) {
   return absl::StrCat("[", absl::StrJoin(shape, ","), "]");
 }
 
-// All exponent bits set: NaN or infinite. Integer code, so that it vectorises everywhere.
-template <typename Bits>
-bool AnyNotFinite(const void* data, int64_t count, Bits exponent) {
-  const Bits* bits = static_cast<const Bits*>(data);
-  Bits found = 0;
-  for (int64_t i = 0; i < count; ++i) found |= static_cast<Bits>((bits[i] & exponent) == exponent);
-  return found != 0;
+DType FromTorch(torch::ScalarType type) {
+  switch (type) {
+    case torch::kFloat64:
+      return DType::kFloat64;
+    case torch::kFloat16:
+      return DType::kFloat16;
+    case torch::kBFloat16:
+      return DType::kBFloat16;
+    default:
+      return DType::kFloat32;
+  }
 }
 
 bool AllFinite(const torch::Tensor& flat) {
-  const void* data = flat.const_data_ptr();
-  switch (flat.scalar_type()) {
-    case torch::kFloat64:
-      return !AnyNotFinite<uint64_t>(data, flat.numel(), 0x7FF0000000000000u);
-    case torch::kFloat16:
-      return !AnyNotFinite<uint16_t>(data, flat.numel(), 0x7C00);
-    case torch::kBFloat16:
-      return !AnyNotFinite<uint16_t>(data, flat.numel(), 0x7F80);
-    default:
-      return !AnyNotFinite<uint32_t>(data, flat.numel(), 0x7F800000);
-  }
+  return AllFinite(FromTorch(flat.scalar_type()),
+                   {static_cast<const std::byte*>(flat.const_data_ptr()), flat.nbytes()});
 }
 
 // A flat view of the file's bytes. Torch wants aligned elements; a file need not align them.

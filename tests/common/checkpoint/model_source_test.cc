@@ -241,8 +241,8 @@ TEST_F(ModelSourceTest, WeightsThatAreNotNumbersAreFound) {
 
 TEST_F(ModelSourceTest, FiniteOfEveryType) {
   const auto finite = [](DType dtype, uint64_t bits) {
-    auto data = std::make_shared<std::vector<uint64_t>>(1, bits);
-    return IsFinite({dtype, {1}, std::as_bytes(std::span(*data)).first(DTypeSize(dtype)), data});
+    const std::vector<uint64_t> data = {bits};
+    return AllFinite(dtype, std::as_bytes(std::span(data)).first(DTypeSize(dtype)));
   };
   EXPECT_TRUE(finite(DType::kFloat16, 0x7bff));
   EXPECT_FALSE(finite(DType::kFloat16, 0xfc00));
