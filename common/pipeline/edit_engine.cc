@@ -24,23 +24,25 @@
 namespace ip2p {
 namespace {
 
-torch::ScalarType ChooseDtype(Precision precision, torch::Device device) {
+Precision ChoosePrecision(Precision asked, torch::Device device) {
+  if (asked != Precision::kAuto) return asked;
+  if (device.is_cuda()) return Precision::kFloat16;
+#if defined(__x86_64__)
+  // bf16 halves memory everywhere, but is only faster where dot products of it are in hardware.
+  if (__builtin_cpu_supports("avx512bf16")) return Precision::kBFloat16;
+#endif
+  return Precision::kFloat32;
+}
+
+torch::ScalarType DtypeOf(Precision precision) {
   switch (precision) {
-    case Precision::kFloat32:
-      return torch::kFloat32;
     case Precision::kBFloat16:
       return torch::kBFloat16;
     case Precision::kFloat16:
       return torch::kFloat16;
-    case Precision::kAuto:
-      break;
+    default:
+      return torch::kFloat32;
   }
-  if (device.is_cuda()) return torch::kFloat16;
-#if defined(__x86_64__)
-  // bf16 halves memory everywhere, but is only faster where dot products of it are in hardware.
-  if (__builtin_cpu_supports("avx512bf16")) return torch::kBFloat16;
-#endif
-  return torch::kFloat32;
 }
 
 absl::StatusOr<torch::Device> ParseDevice(const std::string& name) {
@@ -125,9 +127,7 @@ class Engine final : public EditEngine {
   }
 
   const ModelConfig& config() const override { return source_config_; }
-  std::string precision_name() const override {
-    return dtype_ == torch::kFloat32 ? "fp32" : dtype_ == torch::kBFloat16 ? "bf16" : "fp16";
-  }
+  std::string precision_name() const override { return PrecisionName(precision_); }
 
  private:
   absl::Status Load(const ModelSource& source) {
@@ -142,11 +142,11 @@ class Engine final : public EditEngine {
                           unet.in_channels, 2 * source.config.vae.latent_channels));
     }
     IP2P_ASSIGN_OR_RETURN(torch::Device device, ParseDevice(options_.device));
-    dtype_ = ChooseDtype(options_.precision, device);
+    precision_ = ChoosePrecision(options_.precision, device);
     source_config_ = source.config;
     if (options_.threads > 0) at::set_num_threads(options_.threads);
     auto loaded = CatchTorch("loading the model", [&] {
-      return LoadStableDiffusion(source, {.device = device, .dtype = dtype_});
+      return LoadStableDiffusion(source, {.device = device, .dtype = DtypeOf(precision_)});
     });
     IP2P_RETURN_IF_ERROR(loaded.status());
     model_ = *std::move(loaded);
@@ -426,7 +426,7 @@ class Engine final : public EditEngine {
   EngineObserver& observer_;
 
   // Set by Load, constant afterwards.
-  torch::ScalarType dtype_ = torch::kFloat32;
+  Precision precision_ = Precision::kFloat32;  // never kAuto
   ModelConfig source_config_;
   std::shared_ptr<const StableDiffusion> model_;
   std::unique_ptr<NoiseSchedule> schedule_;

@@ -58,7 +58,7 @@ absl::Status ValidateEdit(const EditParams& params, const Image& input) {
   faults.Scale("cfg_text", params.cfg_text);
   faults.Scale("cfg_image", params.cfg_image);
   faults.Whole("count", params.count, 1, kMaxCount);
-  faults.Whole("preview_every", params.preview_every, 0, kMaxSteps);
+  faults.Whole("preview_every", params.preview_every, 0, kMaxPreviewEvery);
   if (input.width < 1 || input.height < 1 ||
       input.pixels.size() != static_cast<size_t>(input.width) * input.height * 3) {
     faults.Add(absl::StrFormat("image is %dx%d with %d bytes; wants at least one pixel of 3 bytes",
