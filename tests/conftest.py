@@ -15,10 +15,6 @@ BIN = pathlib.Path(os.environ.get("IP2P_BUILD", ROOT / "build")) / "bin"
 sys.path.insert(0, str(ROOT / "tests" / "parity"))  # checkpoints.py
 
 
-def pytest_addoption(parser):
-    parser.addoption("--full", action="store_true", help="also run what needs minutes and gigabytes")
-
-
 @pytest.fixture(scope="session", autouse=True)
 def two_threads():
     torch.set_num_threads(2)

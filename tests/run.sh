@@ -3,7 +3,7 @@
 #
 #   bash tests/run.sh [--full] [PART ...]
 #     --full   also what takes long: clang-tidy over torch units, ASan/UBSan and TSan builds, the clang build,
-#              full-size models, the benchmark
+#              the benchmark
 #     PART     only these, in the order below (setup and build come first when a part needs them)
 #
 #   setup build format proto tidy fuzz ctest shuffle [sanitize clang bench] pytest
@@ -38,8 +38,6 @@ if [ ${#wanted[@]} -eq 0 ]; then
 fi
 
 jobs=$(nproc)
-full_flag=()
-[ "$full" = no ] || full_flag=(--full)
 
 # The parts. Each is a command that fails when something is wrong.
 part_setup() { bash deploy/setup.sh --tests; }
@@ -82,7 +80,7 @@ part_clang() { cmake --preset clang && cmake --build --preset clang; }
 part_bench() { .venv/bin/python tests/bench/run.py; }
 
 # Bare "pytest" takes the tests of its folder in random order and prints the seed (pytest-randomly).
-part_pytest() { .venv/bin/python -m pytest tests -q --durations=10 "${full_flag[@]}"; }
+part_pytest() { .venv/bin/python -m pytest tests -q --durations=10; }
 
 failed=()
 ran=0
