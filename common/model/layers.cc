@@ -99,20 +99,12 @@ torch::Tensor LayerNormImpl::forward(const torch::Tensor& x) const {
   return torch::layer_norm(x, weight.sizes(), weight, bias, eps_);
 }
 
-void PackAll(torch::nn::Module& root, const std::function<void(const torch::Tensor&)>& released) {
-  auto pack = [&](auto& layer) {
-    const torch::Tensor original = layer.weight.detach();  // shares the memory, which Pack drops
-    if (layer.Pack() && original.numel() > 0 && released) released(original);
-  };
-  auto visit = [&](torch::nn::Module& module) {
-    if (auto* linear = module.as<LinearImpl>()) {
-      pack(*linear);
-    } else if (auto* conv = module.as<Conv2dImpl>()) {
-      pack(*conv);
-    }
-  };
-  visit(root);
-  for (const auto& module : root.modules(/*include_self=*/false)) visit(*module);
+void PackAll(torch::nn::Module& root) {
+  if (auto* packable = dynamic_cast<Packable*>(&root)) {
+    packable->Pack();
+    return;
+  }
+  for (const auto& child : root.children()) PackAll(*child);
 }
 
 }  // namespace ip2p

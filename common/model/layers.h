@@ -10,12 +10,19 @@
 
 #include <torch/torch.h>
 
-#include <functional>
-
 namespace ip2p {
 
+// A layer with an inference form: see the file's comment.
+class Packable {
+ public:
+  virtual ~Packable() = default;
+  // Returns false, and changes nothing, where packing does not pay: another device, a type that oneDNN does
+  // not run here, no weight.
+  virtual bool Pack() = 0;
+};
+
 // y = x W^T + b over the last dimension.
-class LinearImpl : public torch::nn::Module {
+class LinearImpl : public torch::nn::Module, public Packable {
  public:
   LinearImpl(int64_t in, int64_t out, bool bias = true);
   // x [...,in] -> [...,out].
@@ -23,9 +30,7 @@ class LinearImpl : public torch::nn::Module {
   // forward(x) + addend, rounded once where packed; addend [...,out].
   torch::Tensor ForwardAdd(const torch::Tensor& x, const torch::Tensor& addend) const;
 
-  // See the file's comment. Returns false, and changes nothing, where packing does not pay: another device, a
-  // type that oneDNN does not run here, no weight.
-  bool Pack();
+  bool Pack() override;
   bool packed() const { return packed_.defined(); }
   torch::ScalarType dtype() const { return weight.scalar_type(); }
 
@@ -38,7 +43,7 @@ class LinearImpl : public torch::nn::Module {
 TORCH_MODULE(Linear);
 
 // Square kernel, same stride and padding on both axes. Results on the CPU are channels_last.
-class Conv2dImpl : public torch::nn::Module {
+class Conv2dImpl : public torch::nn::Module, public Packable {
  public:
   Conv2dImpl(int64_t in, int64_t out, int64_t kernel, int64_t stride = 1, int64_t padding = 0);
   // x [N,in,H,W] -> [N,out,H',W'].
@@ -46,7 +51,7 @@ class Conv2dImpl : public torch::nn::Module {
   // forward(x) + addend, rounded once where packed; addend [N,out,H',W'].
   torch::Tensor ForwardAdd(const torch::Tensor& x, const torch::Tensor& addend) const;
 
-  bool Pack();  // as LinearImpl::Pack
+  bool Pack() override;
   bool packed() const { return packed_.defined(); }
   torch::ScalarType dtype() const { return weight.scalar_type(); }
 
@@ -91,9 +96,8 @@ class LayerNormImpl : public torch::nn::Module {
 };
 TORCH_MODULE(LayerNorm);
 
-// Packs every Linear and Conv2d below `root` that can be, in registration order. `released` hears of each
-// weight that was replaced, just before it is dropped, so that its memory (a mapped file, say) can be given
-// back early.
-void PackAll(torch::nn::Module& root, const std::function<void(const torch::Tensor&)>& released = nullptr);
+// Packs every Packable below `root` that can be, in registration order. One inside another (an upsampler's
+// convolution) is the outer one's to pack.
+void PackAll(torch::nn::Module& root);
 
 }  // namespace ip2p

@@ -1,6 +1,7 @@
 // See resnet_block.h.
 #include "common/model/resnet_block.h"
 
+#include "common/model/kernels/prepacked.h"
 #include "common/model/scope.h"
 
 namespace ip2p {
@@ -44,8 +45,10 @@ torch::Tensor UpsamplerImpl::forward(torch::Tensor x, int64_t height, int64_t wi
   return conv_->forward(x);
 }
 
-void UpsamplerImpl::Fuse() {
-  if (!doubles_ || phases_) return;
+bool UpsamplerImpl::Pack() {
+  if (phases_) return true;
+  if (!doubles_) return conv_->Pack();
+  if (!kernels::CanPack(conv_->weight)) return false;
   const torch::NoGradGuard no_grad;
   const torch::Tensor w = conv_->weight.to(torch::kFloat32);  // [C,C,3,3]; sums are rounded once
   // Taps 0,1,2 of an even row lie on the small rows -1,0,0; those of an odd row on 0,0,1.
@@ -65,6 +68,7 @@ void UpsamplerImpl::Fuse() {
   phases_->Pack();
   conv_->weight.set_requires_grad(false);
   conv_->weight.set_data(torch::empty({0}, conv_->weight.options()));
+  return true;
 }
 
 torch::Tensor UpsamplerImpl::Doubled(const torch::Tensor& x) const {

@@ -45,16 +45,16 @@ class DownsamplerImpl : public torch::nn::Module {
 TORCH_MODULE(Downsampler);
 
 // [N,C,h,w] -> [N,C,height,width]: nearest neighbour, then a convolution.
-class UpsamplerImpl : public torch::nn::Module {
+class UpsamplerImpl : public torch::nn::Module, public Packable {
  public:
-  // `doubles`: height and width are always 2h and 2w, so that Fuse may assume it.
+  // `doubles`: height and width are always 2h and 2w, so that Pack may assume it.
   UpsamplerImpl(int channels, bool doubles);
   torch::Tensor forward(torch::Tensor x, int64_t height, int64_t width) const;
 
-  // For inference on the CPU, before the weights are packed: of nine taps on the doubled map, several fall on
-  // the same pixel of the small one, so the four phases of the output are 2x2 convolutions of the small map
-  // (4/9 of the work, and no doubled input). Releases the 3x3 weight. Does nothing unless `doubles`.
-  void Fuse();
+  // With `doubles`, of nine taps on the doubled map several fall on the same pixel of the small one, so the
+  // four phases of the output are 2x2 convolutions of the small map: 4/9 of the work, and no doubled input.
+  // Releases the 3x3 weight.
+  bool Pack() override;
 
  private:
   torch::Tensor Doubled(const torch::Tensor& x) const;

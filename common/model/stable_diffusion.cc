@@ -2,7 +2,6 @@
 #include "common/model/stable_diffusion.h"
 
 #include "common/base/status_macros.h"
-#include "common/model/layers.h"
 #include "common/model/process_memory.h"
 #include "common/model/weights.h"
 
@@ -16,18 +15,10 @@ absl::StatusOr<Net> LoadNetwork(const Config& config, const TensorMap& tensors, 
                                 const LoadOptions& options) {
   Net net(config);
   const bool pack = options.pack && options.device.is_cpu();
-  const WeightOptions weights{.device = options.device, .dtype = options.dtype, .share_memory = pack};
+  const WeightOptions weights{
+      .device = options.device, .dtype = options.dtype, .share_memory = pack, .pack = pack};
   IP2P_RETURN_IF_ERROR(AssignWeights(*net, tensors, part, weights));
   net->eval();
-  if (pack) {
-    for (const auto& module : net->modules()) {
-      if (auto* upsampler = module->template as<UpsamplerImpl>()) upsampler->Fuse();
-    }
-    const ReadOnlyFileMappings mappings;
-    PackAll(*net, [&](const torch::Tensor& replaced) {
-      mappings.Release({static_cast<const std::byte*>(replaced.const_data_ptr()), replaced.nbytes()});
-    });
-  }
   for (torch::Tensor& parameter : net->parameters()) parameter.set_requires_grad(false);
   return net;
 }

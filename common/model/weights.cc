@@ -6,13 +6,17 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/synchronization/mutex.h"
 #include "common/base/status_macros.h"
 #include "common/checkpoint/finite_check.h"
+#include "common/model/layers.h"
 #include "common/model/process_memory.h"
 
 namespace ip2p {
@@ -128,41 +132,86 @@ bool CheckAndConvert(const torch::Tensor& source, const torch::Tensor& target) {
   return true;
 }
 
+// What one thread fills in one go: a layer that is packed, whole, or else a module's own parameters.
+struct Unit {
+  Packable* layer = nullptr;
+  std::vector<std::pair<std::string, torch::Tensor>> parameters;  // full name; shares the module's tensor
+  int64_t size = 0;                                               // elements
+};
+
+void CollectUnits(torch::nn::Module& module, const std::string& prefix, bool pack, std::vector<Unit>& units) {
+  Unit unit{.layer = pack ? dynamic_cast<Packable*>(&module) : nullptr};
+  const bool whole = unit.layer != nullptr;
+  for (const auto& item : module.named_parameters(/*recurse=*/whole)) {
+    unit.parameters.emplace_back(prefix + item.key(), item.value());
+    unit.size += item.value().numel();
+  }
+  if (!unit.parameters.empty()) units.push_back(std::move(unit));
+  if (whole) return;
+  for (const auto& child : module.named_children())
+    CollectUnits(*child.value(), prefix + child.key() + ".", pack, units);
+}
+
+// Fills one unit. A layer that is packed is converted into `scratch`, which the calling thread keeps for its
+// next one: fresh memory costs more than the conversion. Returns the name of a tensor that is not finite.
+std::optional<std::string> FillUnit(Unit& unit, const TensorMap& tensors, const WeightOptions& options,
+                                    const ReadOnlyFileMappings& mappings, torch::Tensor& scratch) {
+  const torch::TensorOptions type(options.dtype);
+  if (unit.layer != nullptr && (!scratch.defined() || scratch.numel() < unit.size))
+    scratch = torch::empty({unit.size}, type);
+  std::vector<torch::Tensor> sources;
+  int64_t used = 0;
+  for (auto& [name, parameter] : unit.parameters) {
+    const torch::Tensor& source = sources.emplace_back(FlatView(tensors.at(name)));
+    torch::Tensor target;
+    if (options.share_memory && options.device.is_cpu() && source.scalar_type() == options.dtype) {
+      target = source;
+    } else if (unit.layer != nullptr) {
+      target = scratch.narrow(0, used, source.numel());
+      used += source.numel();
+    } else {
+      target = torch::empty(source.sizes(), type);
+    }
+    if (!CheckAndConvert(source, target)) return name;
+    parameter.set_data(target.view(parameter.sizes()).to(options.device));
+  }
+  if (unit.layer != nullptr) unit.layer->Pack();
+  for (size_t i = 0; i < unit.parameters.size(); ++i) {
+    auto& [name, parameter] = unit.parameters[i];
+    if (used > 0 && parameter.is_alias_of(scratch)) parameter.set_data(parameter.clone());
+    if (!parameter.is_alias_of(sources[i])) mappings.Release(tensors.at(name).data);
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 absl::Status AssignWeights(torch::nn::Module& module, const TensorMap& tensors, const std::string& part,
                            const WeightOptions& options) {
-  auto parameters = module.named_parameters();
-  IP2P_RETURN_IF_ERROR(Compare(parameters, tensors, part));
+  IP2P_RETURN_IF_ERROR(Compare(module.named_parameters(), tensors, part));
+  std::vector<Unit> units;
+  CollectUnits(module, "", options.pack, units);
+  // Large ones first: the threads end together, and each one's scratch is allocated once.
+  std::stable_sort(units.begin(), units.end(), [](const Unit& a, const Unit& b) { return a.size > b.size; });
   const ReadOnlyFileMappings mappings;
-  const size_t count = parameters.size();
-  std::vector<torch::Tensor> targets(count);
-  std::atomic<size_t> next = 0, faulty = count;
-  // Threads take whole tensors in turn: one barrier for all of them, not one a tensor.
+  std::atomic<size_t> next = 0;
+  absl::Mutex mutex;
+  std::string faulty;  // under mutex until the threads have ended
+  // Threads take units in turn: one barrier for all of them, not one a tensor.
   at::parallel_for(0, at::get_num_threads(), 1, [&](int64_t, int64_t) {
     const torch::NoGradGuard no_grad;  // of this thread
-    for (size_t i = next++; i < count && faulty == count; i = next++) {
-      const TensorView& view = tensors.at(parameters[i].key());
-      const torch::Tensor source = FlatView(view);
-      const bool share =
-          options.share_memory && options.device.is_cpu() && source.scalar_type() == options.dtype;
-      targets[i] = share ? source : torch::empty(source.sizes(), torch::TensorOptions(options.dtype));
-      if (!CheckAndConvert(source, targets[i])) faulty = i;
-      if (!share) mappings.Release(view.data);
+    torch::Tensor scratch;
+    for (size_t i = next++; i < units.size(); i = next++) {
+      std::optional<std::string> fault = FillUnit(units[i], tensors, options, mappings, scratch);
+      if (!fault) continue;
+      const absl::MutexLock lock(&mutex);
+      faulty = *std::move(fault);
+      next = units.size();
     }
   });
-  if (faulty < count) {
-    return absl::DataLossError(absl::StrCat(part, ".", parameters[faulty].key(),
-                                            " has weights that are not finite in ",
-                                            torch::toString(options.dtype), "; wants finite numbers"));
-  }
-  const torch::NoGradGuard no_grad;
-  for (size_t i = 0; i < count; ++i) {
-    torch::Tensor& parameter = parameters[i].value();
-    parameter.set_data(targets[i].view(parameter.sizes()).to(options.device));
-    targets[i].reset();
-  }
-  return absl::OkStatus();
+  if (faulty.empty()) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat(part, ".", faulty, " has weights that are not finite in ",
+                                          torch::toString(options.dtype), "; wants finite numbers"));
 }
 
 }  // namespace ip2p

@@ -15,13 +15,16 @@ struct WeightOptions {
   torch::ScalarType dtype = torch::kFloat32;
   // Parameters may be views of the tensors' own (mapped, read-only) memory where that has the right type.
   bool share_memory = false;
+  // Turns the layers into their inference form (layers.h) as their weights arrive, which spares a copy of the
+  // model in between. For the CPU.
+  bool pack = false;
 };
 
 // Fills every parameter of `module` from the tensor of its name, converted to options.dtype. `part` ("unet")
 // goes before names in messages. Errors: FAILED_PRECONDITION when a tensor is missing, unexpected, misshapen
 // or of no floating type, naming the first 10; then nothing was changed. DATA_LOSS when a weight is NaN or
-// infinite, or not in range of dtype. Uses torch's intra-op threads; memory is that of the parameters and one
-// tensor a thread.
+// infinite, or not in range of dtype; then some parameters may be filled. Uses torch's intra-op threads;
+// memory is that of the parameters and one layer a thread.
 absl::Status AssignWeights(torch::nn::Module& module, const TensorMap& tensors, const std::string& part,
                            const WeightOptions& options);
 

@@ -1,5 +1,5 @@
 // Runs one edit of a synthetic photo through the engine and prints what each stage took, as one JSON line:
-//   edit_bench MODEL PRECISION WIDTH HEIGHT STEPS [THREADS]
+//   edit_bench MODEL PRECISION WIDTH HEIGHT STEPS
 // Seconds are medians over steps; peak_rss_mb is the whole process's. tests/bench/run.py compares with
 // diffusers.
 #include <sys/resource.h>
@@ -11,7 +11,7 @@
 #include <map>
 #include <vector>
 
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "common/checkpoint/model_source.h"
 #include "common/pipeline/edit_engine.h"
 #include "nlohmann/json.hpp"
@@ -47,10 +47,9 @@ Image SyntheticPhoto(int width, int height) {
 
 int Run(int argc, char** argv) {
   if (argc < 6) {
-    std::cerr << "usage: edit_bench MODEL PRECISION WIDTH HEIGHT STEPS [THREADS]\n";
+    std::cerr << "usage: edit_bench MODEL PRECISION WIDTH HEIGHT STEPS\n";
     return 2;
   }
-  const absl::Time begin = absl::Now();
   absl::StatusOr<Precision> precision = ParsePrecision(argv[2]);
   absl::StatusOr<ModelSource> source = OpenModel(argv[1]);
   if (!source.ok() || !precision.ok()) {
@@ -58,14 +57,13 @@ int Run(int argc, char** argv) {
     return 1;
   }
   Recorder recorder;
-  absl::StatusOr<std::unique_ptr<EditEngine>> engine = EditEngine::Create(
-      *source, {.precision = *precision, .threads = argc > 6 ? std::atoi(argv[6]) : 0}, &recorder);
+  absl::StatusOr<std::unique_ptr<EditEngine>> engine =
+      EditEngine::Create(*source, {.precision = *precision}, &recorder);
   if (!engine.ok()) {
     std::cerr << engine.status() << "\n";
     return 1;
   }
   source = absl::CancelledError("the engine holds what it needs");
-  const double load = absl::ToDoubleSeconds(absl::Now() - begin);
 
   const int width = std::atoi(argv[3]);
   const int height = std::atoi(argv[4]);
@@ -91,13 +89,9 @@ int Run(int argc, char** argv) {
     }
     rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    report = {{"load", load},
-              {"text", recorder.Median("text")},
-              {"encode", recorder.Median("encode")},
-              {"step", recorder.Median("denoise")},
-              {"decode", recorder.Median("decode")},
-              {"peak_rss_mb", usage.ru_maxrss / 1024.0},
-              {"precision", (*engine)->precision_name()}};
+    report = {{"text", recorder.Median("text")},         {"encode", recorder.Median("encode")},
+              {"step", recorder.Median("denoise")},      {"decode", recorder.Median("decode")},
+              {"peak_rss_mb", usage.ru_maxrss / 1024.0}, {"precision", (*engine)->precision_name()}};
   }
   std::cout << report.dump() << std::endl;
   return 0;

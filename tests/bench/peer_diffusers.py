@@ -1,6 +1,8 @@
 """The same edit through diffusers' eager pipeline; prints one JSON line with edit_bench's fields.
 
-usage: peer_diffusers.py MODEL PRECISION WIDTH HEIGHT STEPS [THREADS]
+usage: peer_diffusers.py MODEL PRECISION [WIDTH HEIGHT STEPS]
+
+Without a size it only loads. Says {"event": "ready"} when the model is loaded.
 """
 
 import json
@@ -8,12 +10,10 @@ import resource
 import sys
 import time
 
-begin = time.perf_counter()
-
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-from diffusers import EulerAncestralDiscreteScheduler, StableDiffusionInstructPix2PixPipeline  # noqa: E402
-from PIL import Image  # noqa: E402
+import numpy as np
+import torch
+from diffusers import EulerAncestralDiscreteScheduler, StableDiffusionInstructPix2PixPipeline
+from PIL import Image
 
 
 def timed(record, name, function):
@@ -27,16 +27,17 @@ def timed(record, name, function):
 
 
 def main():
-    model, precision, width, height, steps = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:6])
-    if len(sys.argv) > 6:
-        torch.set_num_threads(int(sys.argv[6]))
+    model, precision = sys.argv[1:3]
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
     pipe = StableDiffusionInstructPix2PixPipeline.from_pretrained(
         model, torch_dtype=dtype, safety_checker=None, local_files_only=True
     )
     pipe.scheduler = EulerAncestralDiscreteScheduler.from_config(pipe.scheduler.config)
     pipe.set_progress_bar_config(disable=True)
-    load = time.perf_counter() - begin
+    print(json.dumps({"event": "ready"}), flush=True)
+    if len(sys.argv) == 3:
+        return
+    width, height, steps = map(int, sys.argv[3:6])
     if precision == "bf16":  # diffusers' own advice for convolutions
         pipe.unet.to(memory_format=torch.channels_last)
         pipe.vae.to(memory_format=torch.channels_last)
@@ -59,7 +60,6 @@ def main():
             generator=torch.Generator("cpu").manual_seed(1),
         )
     report = {name: sorted(times)[len(times) // 2] for name, times in record.items()}
-    report["load"] = load
     report["peak_rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps(report))
 

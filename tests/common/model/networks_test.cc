@@ -128,24 +128,24 @@ TEST(VaeTest, BatchInvarianceSizesAndGradients) {
             kBatchTolerance);
 }
 
-TEST(UpsamplerTest, FusedEqualsNearestThenConvolution) {
+TEST(UpsamplerTest, PackedEqualsNearestThenConvolution) {
   Upsampler upsampler(16, /*doubles=*/true);
   FillRandom(*upsampler);
   const torch::NoGradGuard no_grad;
   const torch::Tensor x = torch::randn({2, 16, 5, 3});
   const torch::Tensor plain = upsampler->forward(x, 10, 6);
-  upsampler->Fuse();
+  EXPECT_TRUE(upsampler->Pack());
   const torch::Tensor fused = upsampler->forward(x, 10, 6);
   EXPECT_LT(MaxDifference(fused, plain), kBatchTolerance);
   EXPECT_TRUE(fused.is_contiguous(torch::MemoryFormat::ChannelsLast));
   EXPECT_EQ(upsampler->parameters()[0].numel(), 0) << "the 3x3 weight is released";
 }
 
-TEST(UpsamplerTest, AnyOtherSizeIsNotFused) {
+TEST(UpsamplerTest, AnyOtherSizeIsNotFolded) {
   Upsampler upsampler(16, /*doubles=*/false);
   FillRandom(*upsampler);
   const torch::NoGradGuard no_grad;
-  upsampler->Fuse();
+  EXPECT_TRUE(upsampler->Pack());
   EXPECT_EQ(upsampler->forward(torch::randn({1, 16, 5, 3}), 9, 5).sizes(), torch::IntArrayRef({1, 16, 9, 5}));
 }
 

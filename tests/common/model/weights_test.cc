@@ -10,6 +10,7 @@
 #include <map>
 
 #include "common/model/clip/text_encoder.h"
+#include "common/model/layers.h"
 #include "small_models.h"
 
 namespace ip2p {
@@ -154,6 +155,26 @@ TEST_F(WeightsTest, NotFiniteIsDataLossWhereverItLies) {
         const absl::Status status = Assign({.dtype = torch::kBFloat16});
         EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << value << " at " << at;
         EXPECT_THAT(std::string(status.message()), HasSubstr(std::string("text.") + kName));
+      }
+    }
+  }
+}
+
+TEST_F(WeightsTest, PackedAsTheyArriveEqualsPackedAfterwards) {
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor ids = torch::arange(2, 22).unsqueeze(0);
+  for (const bool share : {false, true}) {
+    for (const auto type : {torch::kFloat32, torch::kBFloat16}) {
+      ClipTextEncoder arriving(SmallText()), afterwards(SmallText());
+      const WeightOptions options{.dtype = type, .share_memory = share, .pack = true};
+      ASSERT_TRUE(AssignWeights(*arriving, tensors_, "text", options).ok());
+      ASSERT_TRUE(AssignWeights(*afterwards, tensors_, "text", {.dtype = type}).ok());
+      PackAll(*afterwards);
+      EXPECT_TRUE(arriving->forward(ids).equal(afterwards->forward(ids))) << type << share;
+      const auto kept = arriving->named_parameters(), wanted = afterwards->named_parameters();
+      for (const auto& item : wanted) {
+        EXPECT_EQ(kept[item.key()].sizes(), item.value().sizes()) << item.key();
+        EXPECT_TRUE(kept[item.key()].equal(item.value())) << item.key();
       }
     }
   }

@@ -113,20 +113,18 @@ TEST(Layers, UnpackedGivesGradients) {
   }
 }
 
-TEST(Layers, PackAllFindsEveryLayerAndReportsItsWeight) {
+TEST(Layers, PackAllFindsEveryLayer) {
   torch::nn::Module root;
   auto inner = root.register_module("inner", std::make_shared<torch::nn::Module>());
   Linear linear = inner->register_module("linear", Linear(8, 8));
   Conv2d conv = root.register_module("conv", Conv2d(4, 8, 3));
   Fill(linear, torch::kFloat32);
   Fill(conv, torch::kFloat32);
-  std::vector<int64_t> released;
-  PackAll(root, [&](const torch::Tensor& weight) { released.push_back(weight.numel()); });
+  PackAll(root);
   EXPECT_TRUE(linear->packed());
   EXPECT_TRUE(conv->packed());
-  std::sort(released.begin(), released.end());
-  EXPECT_EQ(released, (std::vector<int64_t>{64, 288}));
-  PackAll(root, [&](const torch::Tensor&) { ADD_FAILURE() << "packed twice"; });
+  PackAll(root);  // nothing is left to do
+  EXPECT_TRUE(linear->packed());
 }
 
 TEST(Layers, CheckpointNames) {
