@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 #include <fstream>
@@ -24,18 +25,29 @@ ReadOnlyFileMappings::ReadOnlyFileMappings() {
   }
 }
 
+bool ReadOnlyFileMappings::Contains(uintptr_t begin, uintptr_t end) const {
+  return std::any_of(ranges_.begin(), ranges_.end(),
+                     [=](const auto& range) { return range.first <= begin && end <= range.second; });
+}
+
 void ReadOnlyFileMappings::Release(std::span<const std::byte> bytes) const {
   const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
   const auto address = reinterpret_cast<uintptr_t>(bytes.data());
   const uintptr_t begin = (address + page - 1) / page * page;
   const uintptr_t end = (address + bytes.size()) / page * page;
-  if (begin >= end) return;
-  for (const auto& [first, last] : ranges_) {
-    if (first <= begin && end <= last) {
-      madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
-      return;
-    }
-  }
+  if (begin >= end || !Contains(begin, end)) return;
+  madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
+void ReadOnlyFileMappings::Populate(std::span<const std::byte> bytes) const {
+#ifdef MADV_POPULATE_READ
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto address = reinterpret_cast<uintptr_t>(bytes.data());
+  const uintptr_t begin = address / page * page;
+  const uintptr_t end = address + bytes.size();
+  if (begin >= end || !Contains(begin, end)) return;
+  madvise(reinterpret_cast<void*>(begin), end - begin, MADV_POPULATE_READ);
+#endif
 }
 
 void TrimHeap() {

@@ -19,7 +19,13 @@ class ReadOnlyFileMappings {
   // cache and come back when touched. Anything else (a heap buffer, a writable mapping) is left alone.
   void Release(std::span<const std::byte> bytes) const;
 
+  // Maps the pages of `bytes` in one call, which is cheaper than a fault every 16 pages, and reads ahead what
+  // is not in the page cache. Does nothing for other memory and on kernels before 5.14.
+  void Populate(std::span<const std::byte> bytes) const;
+
  private:
+  bool Contains(uintptr_t begin, uintptr_t end) const;
+
   std::vector<std::pair<uintptr_t, uintptr_t>> ranges_;  // [begin,end)
 };
 

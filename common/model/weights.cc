@@ -16,6 +16,8 @@
 #include "absl/synchronization/mutex.h"
 #include "common/base/status_macros.h"
 #include "common/checkpoint/finite_check.h"
+#include "common/model/kernels/cpu_features.h"
+#include "common/model/kernels/round_rows.h"
 #include "common/model/layers.h"
 #include "common/model/process_memory.h"
 
@@ -23,7 +25,7 @@ namespace ip2p {
 namespace {
 
 constexpr int kNamedFaults = 10;
-constexpr int64_t kChunk = 1 << 16;  // elements checked and converted while they are in the cache
+constexpr int64_t kChunk = 1 << 16;  // elements converted and checked while they are in the cache
 
 // Buffers that some writers keep beside the weights; they hold nothing that is not implied by the
 // architecture.
@@ -115,19 +117,23 @@ absl::Status Compare(const torch::OrderedDict<std::string, torch::Tensor>& wante
   return absl::FailedPreconditionError(absl::StrCat(absl::StrJoin(faults, "; "), more));
 }
 
-// Checks all of `source` and, when `target` is another tensor, converts into it. Returns whether every value
-// is finite.
-bool CheckAndConvert(const torch::Tensor& source, const torch::Tensor& target) {
-  const bool same = source.is_same(target);
-  const bool may_overflow = !same && target.scalar_type() == torch::kFloat16;
+void Convert(const torch::Tensor& from, torch::Tensor to) {
+  if (from.scalar_type() == torch::kFloat32 && to.scalar_type() == torch::kBFloat16 && kernels::HasAvx512()) {
+    kernels::RoundRows(from.const_data_ptr<float>(), from.numel(),
+                       static_cast<kernels::Bf16*>(to.data_ptr()));
+  } else {
+    to.copy_(from);
+  }
+}
+
+// Converts `source` into `target`, where that is another tensor, and returns whether every value is finite
+// in the end: a conversion keeps NaN and infinity, and makes one of what is out of range.
+bool ConvertAndCheck(const torch::Tensor& source, const torch::Tensor& target) {
   for (int64_t at = 0; at < source.numel(); at += kChunk) {
     const int64_t count = std::min(kChunk, source.numel() - at);
-    const torch::Tensor from = source.narrow(0, at, count);
-    if (!AllFinite(from)) return false;
-    if (same) continue;
-    torch::Tensor to = target.narrow(0, at, count);
-    to.copy_(from);
-    if (may_overflow && !AllFinite(to)) return false;
+    const torch::Tensor to = target.narrow(0, at, count);
+    if (!source.is_same(target)) Convert(source.narrow(0, at, count), to);
+    if (!AllFinite(to)) return false;
   }
   return true;
 }
@@ -162,6 +168,7 @@ std::optional<std::string> FillUnit(Unit& unit, const TensorMap& tensors, const 
   std::vector<torch::Tensor> sources;
   int64_t used = 0;
   for (auto& [name, parameter] : unit.parameters) {
+    mappings.Populate(tensors.at(name).data);
     const torch::Tensor& source = sources.emplace_back(FlatView(tensors.at(name)));
     torch::Tensor target;
     if (options.share_memory && options.device.is_cpu() && source.scalar_type() == options.dtype) {
@@ -172,7 +179,7 @@ std::optional<std::string> FillUnit(Unit& unit, const TensorMap& tensors, const 
     } else {
       target = torch::empty(source.sizes(), type);
     }
-    if (!CheckAndConvert(source, target)) return name;
+    if (!ConvertAndCheck(source, target)) return name;
     parameter.set_data(target.view(parameter.sizes()).to(options.device));
   }
   if (unit.layer != nullptr) unit.layer->Pack();

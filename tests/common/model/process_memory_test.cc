@@ -67,6 +67,17 @@ TEST_F(ReadOnlyFileMappingsTest, DropsWholePagesAndTheyComeBack) {
   EXPECT_TRUE(AllX(data, 8 * page_));
 }
 
+TEST_F(ReadOnlyFileMappingsTest, PopulatesEveryPageItTouches) {
+  const char* data = Map(PROT_READ);
+  const ReadOnlyFileMappings mappings;
+  mappings.Release(Bytes(data, 8 * page_));
+  ASSERT_EQ(Resident(data), 0u);
+  mappings.Populate(Bytes(data + page_ + 1, page_));  // lies in two pages
+  EXPECT_GE(Resident(data), 2u);
+  EXPECT_TRUE(AllX(data, 8 * page_));
+  mappings.Populate(Bytes(nullptr, page_));  // not of a file: left alone
+}
+
 TEST_F(ReadOnlyFileMappingsTest, LeavesWritableMappingsAlone) {
   char* data = Map(PROT_READ | PROT_WRITE);
   std::memset(data, 'y', page_);  // a private copy, which dropping would lose

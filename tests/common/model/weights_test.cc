@@ -181,6 +181,8 @@ TEST_F(WeightsTest, PackedAsTheyArriveEqualsPackedAfterwards) {
 }
 
 TEST_F(WeightsTest, OverflowInHalfPrecisionIsDataLoss) {
+  tensors_[kName] = View(torch::full({48, 24}, 3.4e38f));  // above bf16's largest
+  EXPECT_EQ(Assign({.dtype = torch::kBFloat16}).code(), absl::StatusCode::kDataLoss);
   tensors_[kName] = View(torch::full({48, 24}, 70000.0f));
   EXPECT_TRUE(Assign({.dtype = torch::kBFloat16}).ok());
   EXPECT_EQ(Assign({.dtype = torch::kFloat16}).code(), absl::StatusCode::kDataLoss);

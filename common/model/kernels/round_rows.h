@@ -1,0 +1,13 @@
+// float32 to bf16 on AVX-512: weights are converted as they are loaded. Wants HasAvx512(). No torch.
+#pragma once
+
+#include <cstdint>
+
+#include "common/model/kernels/simd.h"
+
+namespace ip2p::kernels {
+
+// y[i] = x[i] rounded to nearest, ties to even, as torch does; NaN stays NaN. i < count.
+void RoundRows(const float* x, int64_t count, Bf16* y);
+
+}  // namespace ip2p::kernels
