@@ -86,8 +86,8 @@ GroupNormImpl::GroupNormImpl(int64_t groups, int64_t channels, double eps, bool 
       eps_(eps),
       silu_(silu) {}
 
-torch::Tensor GroupNormImpl::forward(const torch::Tensor& x, bool silu) const {
-  return kernels::GroupNorm(x, groups_, weight, bias, eps_, silu);
+torch::Tensor GroupNormImpl::forward(torch::Tensor x) const {
+  return kernels::GroupNorm(std::move(x), groups_, weight, bias, eps_, silu_);
 }
 
 LayerNormImpl::LayerNormImpl(int64_t dim, double eps)

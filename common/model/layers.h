@@ -68,9 +68,9 @@ TORCH_MODULE(Conv2d);
 class GroupNormImpl : public torch::nn::Module {
  public:
   GroupNormImpl(int64_t groups, int64_t channels, double eps, bool silu = false);
-  // x [N,channels,H,W] -> the same shape and memory format.
-  torch::Tensor forward(const torch::Tensor& x) const { return forward(x, silu_); }
-  torch::Tensor forward(const torch::Tensor& x, bool silu) const;
+  // x [N,channels,H,W] -> the same shape and memory format. Without gradients a moved x may become the
+  // result.
+  torch::Tensor forward(torch::Tensor x) const;
 
   torch::Tensor weight;  // [channels]
   torch::Tensor bias;    // [channels]

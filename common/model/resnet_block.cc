@@ -16,13 +16,14 @@ ResnetBlockImpl::ResnetBlockImpl(const ResnetBlockConfig& c)
 }
 
 torch::Tensor ResnetBlockImpl::forward(torch::Tensor x, const torch::Tensor& silu_temb) const {
-  torch::Tensor h = norm1_->forward(x);
-  if (conv_shortcut_) x = conv_shortcut_->forward(x);
+  // With the shortcut made first, x is nobody else's and norm1 writes over it.
+  const torch::Tensor residual = conv_shortcut_ ? conv_shortcut_->forward(x) : x;
+  torch::Tensor h = norm1_->forward(std::move(x));
   h = conv1_->forward(h);
   if (time_emb_proj_)
     h = AddInto(std::move(h), time_emb_proj_->forward(silu_temb).unsqueeze(-1).unsqueeze(-1));
-  h = norm2_->forward(h);
-  return conv2_->ForwardAdd(h, x);
+  h = norm2_->forward(std::move(h));
+  return conv2_->ForwardAdd(h, residual);
 }
 
 DownsamplerImpl::DownsamplerImpl(int channels, bool pad_all_round)
@@ -40,13 +41,13 @@ UpsamplerImpl::UpsamplerImpl(int channels, bool doubles)
       conv_(register_module("conv", Conv2d(channels, channels, /*kernel=*/3, /*stride=*/1, /*padding=*/1))) {}
 
 torch::Tensor UpsamplerImpl::forward(torch::Tensor x, int64_t height, int64_t width) const {
-  if (phases_) return Doubled(x);
+  if (!phases_.empty()) return Doubled(x);
   x = torch::upsample_nearest2d(x, {height, width});
   return conv_->forward(x);
 }
 
 bool UpsamplerImpl::Pack() {
-  if (phases_) return true;
+  if (!phases_.empty()) return true;
   if (!doubles_) return conv_->Pack();
   if (!kernels::CanPack(conv_->weight)) return false;
   const torch::NoGradGuard no_grad;
@@ -57,31 +58,34 @@ bool UpsamplerImpl::Pack() {
     return phase == 0 ? torch::cat({tap(0), tap(1) + tap(2)}, dim)
                       : torch::cat({tap(0) + tap(1), tap(2)}, dim);
   };
-  std::vector<torch::Tensor> phases;
   for (const int row : {0, 1}) {
-    for (const int column : {0, 1}) phases.push_back(fold(fold(w, 2, row), 3, column));
+    for (const int column : {0, 1}) {
+      Conv2d phase(w.size(1), w.size(0), /*kernel=*/2, /*stride=*/1, /*padding=*/1);
+      phase->weight.set_data(fold(fold(w, 2, row), 3, column).to(conv_->dtype()).contiguous());
+      phase->bias.set_data(conv_->bias.clone());
+      phase->Pack();
+      phases_.push_back(phase);
+    }
   }
-  const int64_t channels = w.size(0);
-  phases_ = Conv2d(channels, 4 * channels, /*kernel=*/2, /*stride=*/1, /*padding=*/1);
-  phases_->weight.set_data(torch::cat(phases).to(conv_->dtype()));
-  phases_->bias.set_data(conv_->bias.repeat({4}));
-  phases_->Pack();
   conv_->weight.set_requires_grad(false);
   conv_->weight.set_data(torch::empty({0}, conv_->weight.options()));
   return true;
 }
 
+// One phase at a time, so that only a quarter of the output exists twice.
 torch::Tensor UpsamplerImpl::Doubled(const torch::Tensor& x) const {
-  const int64_t channels = x.size(1), height = x.size(2), width = x.size(3);
-  const torch::Tensor phases = phases_->forward(x);
-  torch::Tensor out = torch::empty({x.size(0), channels, 2 * height, 2 * width},
-                                   x.options().memory_format(torch::MemoryFormat::ChannelsLast));
+  const int64_t height = x.size(2), width = x.size(3);
+  torch::Tensor out;
   for (const int row : {0, 1}) {
     for (const int column : {0, 1}) {
-      const torch::Tensor phase = phases.narrow(1, (2 * row + column) * channels, channels)
-                                      .narrow(2, row, height)
-                                      .narrow(3, column, width);
-      out.slice(2, row, c10::nullopt, 2).slice(3, column, c10::nullopt, 2).copy_(phase);
+      const torch::Tensor phase = phases_[2 * row + column]->forward(x);
+      if (!out.defined()) {
+        out = torch::empty({x.size(0), phase.size(1), 2 * height, 2 * width},
+                           phase.options().memory_format(torch::MemoryFormat::ChannelsLast));
+      }
+      out.slice(2, row, c10::nullopt, 2)
+          .slice(3, column, c10::nullopt, 2)
+          .copy_(phase.narrow(2, row, height).narrow(3, column, width));
     }
   }
   return out;

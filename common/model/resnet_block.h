@@ -4,6 +4,8 @@
 
 #include <torch/torch.h>
 
+#include <vector>
+
 #include "common/model/layers.h"
 
 namespace ip2p {
@@ -61,8 +63,8 @@ class UpsamplerImpl : public torch::nn::Module, public Packable {
 
   bool doubles_;
   Conv2d conv_;
-  Conv2d phases_{
-      nullptr};  // [N,C,h,w] -> [N,4C,h+1,w+1], phase 2 * row + column; not a child: it has no name in files
+  // [N,C,h,w] -> [N,C,h+1,w+1] each, phase 2 * row + column; no children: they have no names in files.
+  std::vector<Conv2d> phases_;
 };
 TORCH_MODULE(Upsampler);
 

@@ -14,11 +14,13 @@ namespace {
 // touched, so it costs address space only.
 template <typename Net, typename Config>
 absl::StatusOr<Net> LoadNetwork(const Config& config, const TensorMap& tensors, const char* part,
-                                const LoadOptions& options) {
+                                const LoadOptions& options, Packing packing) {
   Net net(config);
   const bool pack = options.pack && options.device.is_cpu();
-  const WeightOptions weights{
-      .device = options.device, .dtype = options.dtype, .share_memory = pack, .pack = pack};
+  const WeightOptions weights{.device = options.device,
+                              .dtype = options.dtype,
+                              .share_memory = pack,
+                              .packing = pack ? packing : Packing::kNever};
   IP2P_RETURN_IF_ERROR(AssignWeights(*net, tensors, part, weights));
   net->eval();
   for (torch::Tensor& parameter : net->parameters()) parameter.set_requires_grad(false);
@@ -41,9 +43,12 @@ absl::StatusOr<std::shared_ptr<const StableDiffusion>> LoadStableDiffusion(const
                                      : Tokenizer::Create(source.vocab_json, source.merges_txt, text);
   });
   IP2P_ASSIGN_OR_RETURN(model->text_encoder,
-                        LoadNetwork<ClipTextEncoder>(text, source.text_encoder, "text_encoder", options));
-  IP2P_ASSIGN_OR_RETURN(model->vae, LoadNetwork<Vae>(source.config.vae, source.vae, "vae", options));
-  IP2P_ASSIGN_OR_RETURN(model->unet, LoadNetwork<UNet>(source.config.unet, source.unet, "unet", options));
+                        LoadNetwork<ClipTextEncoder>(text, source.text_encoder, "text_encoder", options,
+                                                     Packing::kUnlessShared));
+  IP2P_ASSIGN_OR_RETURN(model->vae,
+                        LoadNetwork<Vae>(source.config.vae, source.vae, "vae", options, Packing::kAlways));
+  IP2P_ASSIGN_OR_RETURN(
+      model->unet, LoadNetwork<UNet>(source.config.unet, source.unet, "unet", options, Packing::kAlways));
   IP2P_ASSIGN_OR_RETURN(model->tokenizer, tokenizer.get());
   TrimHeap();
   return model;

@@ -140,7 +140,7 @@ bool ConvertAndCheck(const torch::Tensor& source, const torch::Tensor& target) {
 
 // What one thread fills in one go: a layer that is packed, whole, or else a module's own parameters.
 struct Unit {
-  Packable* layer = nullptr;
+  Packable* layer = nullptr;                                      // to be packed
   std::vector<std::pair<std::string, torch::Tensor>> parameters;  // full name; shares the module's tensor
   int64_t size = 0;                                               // elements
 };
@@ -163,15 +163,22 @@ void CollectUnits(torch::nn::Module& module, const std::string& prefix, bool pac
 std::optional<std::string> FillUnit(Unit& unit, const TensorMap& tensors, const WeightOptions& options,
                                     const ReadOnlyFileMappings& mappings, torch::Tensor& scratch) {
   const torch::TensorOptions type(options.dtype);
+  const auto shares = [&](const std::string& name) {
+    return options.share_memory && options.device.is_cpu() &&
+           ToTorch(tensors.at(name).dtype) == options.dtype;
+  };
+  if (options.packing == Packing::kUnlessShared &&
+      std::all_of(unit.parameters.begin(), unit.parameters.end(),
+                  [&](const auto& p) { return shares(p.first); }))
+    unit.layer = nullptr;
   if (unit.layer != nullptr && (!scratch.defined() || scratch.numel() < unit.size))
     scratch = torch::empty({unit.size}, type);
-  std::vector<torch::Tensor> sources;
   int64_t used = 0;
   for (auto& [name, parameter] : unit.parameters) {
     mappings.Populate(tensors.at(name).data);
-    const torch::Tensor& source = sources.emplace_back(FlatView(tensors.at(name)));
+    const torch::Tensor source = FlatView(tensors.at(name));
     torch::Tensor target;
-    if (options.share_memory && options.device.is_cpu() && source.scalar_type() == options.dtype) {
+    if (shares(name)) {
       target = source;
     } else if (unit.layer != nullptr) {
       target = scratch.narrow(0, used, source.numel());
@@ -183,10 +190,9 @@ std::optional<std::string> FillUnit(Unit& unit, const TensorMap& tensors, const 
     parameter.set_data(target.view(parameter.sizes()).to(options.device));
   }
   if (unit.layer != nullptr) unit.layer->Pack();
-  for (size_t i = 0; i < unit.parameters.size(); ++i) {
-    auto& [name, parameter] = unit.parameters[i];
+  for (auto& [name, parameter] : unit.parameters) {
     if (used > 0 && parameter.is_alias_of(scratch)) parameter.set_data(parameter.clone());
-    if (!parameter.is_alias_of(sources[i])) mappings.Release(tensors.at(name).data);
+    mappings.Release(tensors.at(name).data);
   }
   return std::nullopt;
 }
@@ -197,7 +203,7 @@ absl::Status AssignWeights(torch::nn::Module& module, const TensorMap& tensors, 
                            const WeightOptions& options) {
   IP2P_RETURN_IF_ERROR(Compare(module.named_parameters(), tensors, part));
   std::vector<Unit> units;
-  CollectUnits(module, "", options.pack, units);
+  CollectUnits(module, "", options.packing != Packing::kNever, units);
   // Large ones first: the threads end together, and each one's scratch is allocated once.
   std::stable_sort(units.begin(), units.end(), [](const Unit& a, const Unit& b) { return a.size > b.size; });
   const ReadOnlyFileMappings mappings;
@@ -219,6 +225,14 @@ absl::Status AssignWeights(torch::nn::Module& module, const TensorMap& tensors, 
   if (faulty.empty()) return absl::OkStatus();
   return absl::DataLossError(absl::StrCat(part, ".", faulty, " has weights that are not finite in ",
                                           torch::toString(options.dtype), "; wants finite numbers"));
+}
+
+void ReleaseSharedWeights(const torch::nn::Module& module) {
+  const ReadOnlyFileMappings mappings;
+  for (const torch::Tensor& parameter : module.parameters()) {
+    if (parameter.is_cpu() && !parameter.is_mkldnn())
+      mappings.Release({static_cast<const std::byte*>(parameter.const_data_ptr()), parameter.nbytes()});
+  }
 }
 
 }  // namespace ip2p

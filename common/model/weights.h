@@ -10,14 +10,20 @@
 
 namespace ip2p {
 
+// When layers take their inference form (layers.h) as their weights arrive, which spares a copy of the model
+// in between. For the CPU.
+enum class Packing {
+  kNever,
+  kUnlessShared,  // not those that can stay in the file's own pages: for networks that seldom run
+  kAlways,
+};
+
 struct WeightOptions {
   torch::Device device = torch::kCPU;
   torch::ScalarType dtype = torch::kFloat32;
   // Parameters may be views of the tensors' own (mapped, read-only) memory where that has the right type.
   bool share_memory = false;
-  // Turns the layers into their inference form (layers.h) as their weights arrive, which spares a copy of the
-  // model in between. For the CPU.
-  bool pack = false;
+  Packing packing = Packing::kNever;
 };
 
 // Fills every parameter of `module` from the tensor of its name, converted to options.dtype. `part` ("unet")
@@ -27,5 +33,9 @@ struct WeightOptions {
 // memory is that of the parameters and one layer a thread.
 absl::Status AssignWeights(torch::nn::Module& module, const TensorMap& tensors, const std::string& part,
                            const WeightOptions& options);
+
+// Lets go of this process's pages of parameters that are views of a mapped file. They come back when touched,
+// from the page cache as a rule.
+void ReleaseSharedWeights(const torch::nn::Module& module);
 
 }  // namespace ip2p

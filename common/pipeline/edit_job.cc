@@ -5,6 +5,8 @@
 #include "absl/strings/str_format.h"
 #include "common/base/status_macros.h"
 #include "common/diffusion/request_noise.h"
+#include "common/model/process_memory.h"
+#include "common/model/weights.h"
 #include "common/pipeline/image_tensor.h"
 
 namespace ip2p {
@@ -81,7 +83,9 @@ absl::StatusOr<std::shared_ptr<EditJob>> PrepareJob(const StableDiffusion& model
     ClipTextEncoder text_encoder = model.text_encoder;
     const torch::Tensor ids = torch::stack({torch::tensor(instruction.ids), torch::tensor(negative.ids)});
     job->texts = text_encoder->forward(ids.to(model.device));
+    ReleaseSharedWeights(*text_encoder);  // not needed before the next edit
   }
+  TrimHeap();  // each stage leaves other holes behind, which the next one's tensors don't fit
   {
     StageTimer timer("encode", observer, job->fixed_time);
     Vae vae = model.vae;
@@ -91,6 +95,7 @@ absl::StatusOr<std::shared_ptr<EditJob>> PrepareJob(const StableDiffusion& model
       job->preview.emplace(pixels, job->image_latents * model.config.vae.scaling_factor);
     }
   }
+  TrimHeap();
   job->branches = GuidanceBranches({.text = params.cfg_text, .image = params.cfg_image});
   return job;
 }
@@ -113,6 +118,7 @@ absl::StatusOr<DenoiseItem> StartOutput(const StableDiffusion& model, const Nois
 
 absl::Status FinishOutput(const StableDiffusion& model, const DenoiseItem& item, EngineObserver& observer) {
   EditJob& job = *item.job;
+  TrimHeap();
   StageTimer timer("decode", observer, job.fixed_time);
   Vae vae = model.vae;
   const torch::Tensor latents = item.sampler->latents() / model.config.vae.scaling_factor;
@@ -124,6 +130,7 @@ absl::Status FinishOutput(const StableDiffusion& model, const DenoiseItem& item,
   }
   job.result.outputs[item.output].image = CropTopLeft(TensorToImage(decoded), job.order.keep);
   ++job.finished_outputs;
+  TrimHeap();
   return absl::OkStatus();
 }
 

@@ -66,10 +66,11 @@ void ToScaleAndShift(const Shape& s, const float* pivots, const float* sums, con
 }
 
 template <typename T, typename Scalar>
-torch::Tensor FastGroupNorm(const torch::Tensor& x, int64_t groups, const torch::Tensor& weight,
+torch::Tensor FastGroupNorm(torch::Tensor x, int64_t groups, const torch::Tensor& weight,
                             const torch::Tensor& bias, double eps, bool silu) {
   const Shape s{.samples = x.size(0), .channels = x.size(1), .rows = x.size(2) * x.size(3), .groups = groups};
-  torch::Tensor y = torch::empty(x.sizes(), x.options(), torch::MemoryFormat::ChannelsLast);
+  const bool own = x.use_count() == 1 && x.storage().use_count() == 1;
+  torch::Tensor y = own ? x : torch::empty(x.sizes(), x.options(), torch::MemoryFormat::ChannelsLast);
   const auto* from = reinterpret_cast<const T*>(x.const_data_ptr<Scalar>());
   auto* to = reinterpret_cast<T*>(y.mutable_data_ptr<Scalar>());
   const torch::Tensor weight32 = weight.to(torch::kFloat32).contiguous(),
@@ -100,16 +101,16 @@ torch::Tensor FastGroupNorm(const torch::Tensor& x, int64_t groups, const torch:
 
 }  // namespace
 
-torch::Tensor GroupNorm(const torch::Tensor& x, int64_t groups, const torch::Tensor& weight,
+torch::Tensor GroupNorm(torch::Tensor x, int64_t groups, const torch::Tensor& weight,
                         const torch::Tensor& bias, double eps, bool silu) {
   const bool fast = !torch::GradMode::is_enabled() && x.is_cpu() && HasAvx512() && x.dim() == 4 &&
                     x.numel() > 0 && x.is_contiguous(torch::MemoryFormat::ChannelsLast) && groups > 0 &&
                     x.size(1) % groups == 0 && weight.numel() == x.size(1) && bias.numel() == x.size(1);
   if (fast && x.scalar_type() == torch::kFloat32) {
-    return FastGroupNorm<float, float>(x, groups, weight, bias, eps, silu);
+    return FastGroupNorm<float, float>(std::move(x), groups, weight, bias, eps, silu);
   }
   if (fast && x.scalar_type() == torch::kBFloat16) {
-    return FastGroupNorm<Bf16, at::BFloat16>(x, groups, weight, bias, eps, silu);
+    return FastGroupNorm<Bf16, at::BFloat16>(std::move(x), groups, weight, bias, eps, silu);
   }
   const torch::Tensor y = torch::group_norm(x, groups, weight, bias, eps);
   return silu ? torch::silu(y) : y;

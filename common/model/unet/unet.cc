@@ -103,7 +103,7 @@ torch::Tensor UNetImpl::forward(const torch::Tensor& x, const torch::Tensor& tim
   for (const DownBlock& block : down_) h = block->forward(std::move(h), in, skips);
   h = mid_->forward(std::move(h), in);
   for (const UpBlock& block : up_) h = block->forward(std::move(h), in, skips);
-  h = conv_norm_out_->forward(h);
+  h = conv_norm_out_->forward(std::move(h));
   return conv_out_->forward(h).to(x.scalar_type());
 }
 

@@ -89,7 +89,7 @@ torch::Tensor VaeEncoderImpl::forward(torch::Tensor x) const {
   x = conv_in_->forward(x);
   for (const VaeLevel& level : down_) x = level->forward(std::move(x));
   x = mid_->forward(std::move(x));
-  x = conv_norm_out_->forward(x);
+  x = conv_norm_out_->forward(std::move(x));
   return conv_out_->forward(x);
 }
 
@@ -113,7 +113,7 @@ torch::Tensor VaeDecoderImpl::forward(torch::Tensor x) const {
   x = conv_in_->forward(x);
   x = mid_->forward(std::move(x));
   for (const VaeLevel& level : up_) x = level->forward(std::move(x));
-  x = conv_norm_out_->forward(x);
+  x = conv_norm_out_->forward(std::move(x));
   return conv_out_->forward(x);
 }
 

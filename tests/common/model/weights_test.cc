@@ -10,6 +10,7 @@
 #include <map>
 
 #include "common/model/clip/text_encoder.h"
+#include "common/model/kernels/prepacked.h"
 #include "common/model/layers.h"
 #include "small_models.h"
 
@@ -166,7 +167,7 @@ TEST_F(WeightsTest, PackedAsTheyArriveEqualsPackedAfterwards) {
   for (const bool share : {false, true}) {
     for (const auto type : {torch::kFloat32, torch::kBFloat16}) {
       ClipTextEncoder arriving(SmallText()), afterwards(SmallText());
-      const WeightOptions options{.dtype = type, .share_memory = share, .pack = true};
+      const WeightOptions options{.dtype = type, .share_memory = share, .packing = Packing::kAlways};
       ASSERT_TRUE(AssignWeights(*arriving, tensors_, "text", options).ok());
       ASSERT_TRUE(AssignWeights(*afterwards, tensors_, "text", {.dtype = type}).ok());
       PackAll(*afterwards);
@@ -178,6 +179,25 @@ TEST_F(WeightsTest, PackedAsTheyArriveEqualsPackedAfterwards) {
       }
     }
   }
+}
+
+TEST_F(WeightsTest, SharedLayersStayPlainWhereAskedSo) {
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor ids = torch::arange(2, 22).unsqueeze(0);
+  const WeightOptions options{.share_memory = true, .packing = Packing::kUnlessShared};
+  ASSERT_TRUE(AssignWeights(*net_, tensors_, "text", options).ok());
+  EXPECT_EQ(net_->named_parameters()[kName].const_data_ptr(), tensors_[kName].data.data());
+  const torch::Tensor states = net_->forward(ids);
+  ReleaseSharedWeights(*net_);
+  EXPECT_TRUE(net_->forward(ids).equal(states));
+  EXPECT_TRUE(states.equal(wanted_->forward(ids)));
+  // Of another type they can't be shared, so they are packed.
+  ASSERT_TRUE(
+      AssignWeights(*net_, tensors_, "text",
+                    {.dtype = torch::kBFloat16, .share_memory = true, .packing = Packing::kUnlessShared})
+          .ok());
+  const bool packs = kernels::CanPack(torch::empty({2, 2}, torch::kBFloat16));
+  EXPECT_EQ(net_->named_parameters()[kName].numel() == 0, packs);
 }
 
 TEST_F(WeightsTest, OverflowInHalfPrecisionIsDataLoss) {

@@ -108,5 +108,19 @@ TEST(GroupNorm, GradientsFlow) {
   for (const torch::Tensor& leaf : {x, weight, bias}) EXPECT_GT(leaf.grad().abs().max().item<float>(), 0);
 }
 
+TEST(GroupNormTest, WritesOverOnlyWhatNobodyElseHolds) {
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor weight = torch::ones({32}), bias = torch::zeros({32});
+  const torch::Tensor kept = torch::randn({1, 32, 4, 4}).contiguous(torch::MemoryFormat::ChannelsLast);
+  const torch::Tensor before = kept.clone();
+  const torch::Tensor wanted = kernels::GroupNorm(kept, 4, weight, bias, 1e-5, true);
+  EXPECT_TRUE(kept.equal(before));
+  torch::Tensor view = kept.narrow(0, 0, 1);
+  EXPECT_TRUE(kernels::GroupNorm(std::move(view), 4, weight, bias, 1e-5, true).equal(wanted));
+  EXPECT_TRUE(kept.equal(before)) << "a view's memory is its base's too";
+  torch::Tensor own = kept.clone();
+  EXPECT_TRUE(kernels::GroupNorm(std::move(own), 4, weight, bias, 1e-5, true).equal(wanted));
+}
+
 }  // namespace
 }  // namespace ip2p
