@@ -7,6 +7,7 @@ namespace ip2p {
 
 const TextContext& DenoiseBatch::Texts(const std::vector<DenoiseItem*>& items) {
   std::vector<uint64_t> serials;
+  serials.reserve(items.size());
   for (const DenoiseItem* item : items) serials.push_back(item->serial);
   if (serials != cached_serials_) {
     std::vector<torch::Tensor> rows;

@@ -314,6 +314,7 @@ class Engine final : public EditEngine {
       return;
     }
     std::vector<std::shared_ptr<EditJob>> failed;
+    failed.reserve(chosen.size());
     for (const DenoiseItem* item : chosen) failed.push_back(item->job);
     for (const std::shared_ptr<EditJob>& job : failed) Fail(job, status);
   }
