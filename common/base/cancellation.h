@@ -1,0 +1,69 @@
+// The wish that work stop, seen by everything that waits for it. One thread, that of the tasks it stops:
+// another thread posts Cancel to their loop.
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+
+namespace ip2p {
+
+class Cancellation {
+ public:
+  Cancellation() = default;
+  Cancellation(const Cancellation&) = delete;
+  Cancellation& operator=(const Cancellation&) = delete;
+
+  bool cancelled() const { return cancelled_; }
+
+  // Runs every callback once, on this stack. Further calls do nothing.
+  void Cancel() {
+    cancelled_ = true;
+    while (!callbacks_.empty()) {
+      Callback* const callback = callbacks_.back();
+      callback->Unlink();
+      std::move(callback->run_)();
+    }
+  }
+
+  // Runs `run` when the cancellation comes while this object lives; at once when it came before. Null
+  // cancellation: never. The cancellation must outlive the callback.
+  class Callback {
+   public:
+    Callback(Cancellation* cancellation, absl::AnyInvocable<void() &&> run) : run_(std::move(run)) {
+      if (cancellation == nullptr) return;
+      if (cancellation->cancelled_) {
+        std::move(run_)();
+        return;
+      }
+      cancellation_ = cancellation;
+      place_ = cancellation->callbacks_.size();
+      cancellation->callbacks_.push_back(this);
+    }
+    ~Callback() { Unlink(); }
+    Callback(const Callback&) = delete;
+    Callback& operator=(const Callback&) = delete;
+
+   private:
+    friend class Cancellation;
+
+    void Unlink() {
+      if (cancellation_ == nullptr) return;
+      std::vector<Callback*>& all = std::exchange(cancellation_, nullptr)->callbacks_;
+      all[place_] = all.back();  // the last takes the free place
+      all[place_]->place_ = place_;
+      all.pop_back();
+    }
+
+    absl::AnyInvocable<void() &&> run_;
+    Cancellation* cancellation_ = nullptr;
+    size_t place_ = 0;
+  };
+
+ private:
+  bool cancelled_ = false;
+  std::vector<Callback*> callbacks_;
+};
+
+}  // namespace ip2p
