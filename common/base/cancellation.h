@@ -23,7 +23,8 @@ class Cancellation {
     while (!callbacks_.empty()) {
       Callback* const callback = callbacks_.back();
       callback->Unlink();
-      std::move(callback->run_)();
+      absl::AnyInvocable<void()&&> run = std::move(callback->run_);  // whose owner may go while it runs
+      std::move(run)();
     }
   }
 
