@@ -53,7 +53,7 @@ struct TryContext {
   uint64_t seed = 0;  // differs by run seed, caption and try: the writer's own randomness and jitter
   const GenerationParams& params;
   SpendGuard& spend;
-  const CancelToken& cancel;
+  CancelToken* cancel = nullptr;  // may be null
 };
 
 enum class AttemptResult {
