@@ -36,7 +36,18 @@ absl::Status ToStatus(CURLcode code, const HttpRequest& request, bool body_too_l
       return absl::UnavailableError(text);
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_URL_MALFORMAT:
-      return absl::InvalidArgumentError(absl::StrCat("the URL is refused (", text, "); wants http or https"));
+      return NeverSent(
+          absl::InvalidArgumentError(absl::StrCat("the URL is refused (", text, "); wants http or https")));
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+      return NeverSent(absl::FailedPreconditionError(absl::StrCat(
+          "the server's certificate is refused (", text, "); wants one that a known authority signed")));
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_SSL_CONNECT_ERROR:
+      return NeverSent(absl::UnavailableError(absl::StrCat("no connection: ", text)));
     default:
       return absl::UnavailableError(absl::StrCat("the exchange failed: ", text));
   }
@@ -54,13 +65,6 @@ std::string NoProxy() {
 }
 
 }  // namespace
-
-std::string_view HttpResponse::Header(std::string_view name) const {
-  for (const HttpHeader& header : headers) {
-    if (header.name == name) return header.value;
-  }
-  return {};
-}
 
 struct CurlHttpClient::Transfer {
   static size_t OnHeader(char* data, size_t size, size_t count, void* self);
@@ -172,14 +176,14 @@ void* CurlHttpClient::Prepare(Transfer& transfer) {
   return easy;
 }
 
-Task<absl::StatusOr<HttpResponse>> CurlHttpClient::Send(HttpRequest request, Cancellation* cancellation) {
-  if (cancellation != nullptr && cancellation->cancelled()) co_return absl::CancelledError("cancelled");
+Task<absl::StatusOr<HttpResponse>> CurlHttpClient::Send(HttpRequest request, CancelToken* cancel) {
+  if (cancel != nullptr && cancel->cancelled()) co_return absl::CancelledError("cancelled");
   Transfer transfer;
   transfer.request = std::move(request);
   CURL* const easy = Prepare(transfer);
   loop_->AddTransfers(1);
   curl_multi_add_handle(loop_->multi(), easy);
-  const Cancellation::Callback on_cancel(cancellation, [this, easy, &transfer] {
+  const CancelToken::Callback on_cancel(cancel, [this, easy, &transfer] {
     if (transfer.finished) return;  // its answer is there; whoever waits is about to be told
     curl_multi_remove_handle(loop_->multi(), easy);
     transfer.finished = true;

@@ -26,7 +26,7 @@ class CurlHttpClient final : public HttpClient {
   CurlHttpClient(EventLoop* loop, CurlHttpOptions options = {});
   ~CurlHttpClient() override;
 
-  Task<absl::StatusOr<HttpResponse>> Send(HttpRequest request, Cancellation* cancellation) override;
+  Task<absl::StatusOr<HttpResponse>> Send(HttpRequest request, CancelToken* cancel) override;
 
  private:
   struct Transfer;

@@ -90,16 +90,16 @@ void EventLoop::Wait() {
   curl_multi_poll(multi_, nullptr, 0, static_cast<int>(absl::ToInt64Milliseconds(milliseconds)), nullptr);
 }
 
-Task<absl::Status> EventLoop::Sleep(absl::Duration duration, Cancellation* cancellation) {
-  return SleepUntil(Now() + duration, cancellation);
+Task<absl::Status> EventLoop::Sleep(absl::Duration duration, CancelToken* cancel) {
+  return SleepUntil(Now() + duration, cancel);
 }
 
-Task<absl::Status> EventLoop::SleepUntil(absl::Time when, Cancellation* cancellation) {
+Task<absl::Status> EventLoop::SleepUntil(absl::Time when, CancelToken* cancel) {
   Event over;
   bool cancelled = false;
   const TimerKey key(when, next_timer_++);
   timers_.emplace(key, &over);
-  const Cancellation::Callback on_cancel(cancellation, [this, key, &over, &cancelled] {
+  const CancelToken::Callback on_cancel(cancel, [this, key, &over, &cancelled] {
     if (timers_.erase(key) == 0) return;
     cancelled = true;
     over.Set();

@@ -15,7 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "common/base/cancellation.h"
+#include "common/base/cancel_token.h"
 #include "common/base/clock.h"
 #include "common/base/task.h"
 
@@ -46,9 +46,9 @@ class EventLoop {
   absl::Time Now() const { return clock_->Now(); }
   const Clock& clock() const { return *clock_; }
 
-  // OK when the time has passed; CANCELLED as soon as `cancellation` (may be null) comes.
-  Task<absl::Status> Sleep(absl::Duration duration, Cancellation* cancellation = nullptr);
-  Task<absl::Status> SleepUntil(absl::Time when, Cancellation* cancellation = nullptr);
+  // OK when the time has passed; CANCELLED as soon as `cancel` (may be null) comes.
+  Task<absl::Status> Sleep(absl::Duration duration, CancelToken* cancel = nullptr);
+  Task<absl::Status> SleepUntil(absl::Time when, CancelToken* cancel = nullptr);
 
   // The handle of libcurl's multi interface, for CurlHttpClient.
   void* multi() const { return multi_; }

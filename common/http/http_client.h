@@ -10,7 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "common/base/cancellation.h"
+#include "common/base/cancel_token.h"
 #include "common/base/task.h"
 
 namespace ip2p {
@@ -41,15 +41,20 @@ struct HttpResponse {
   std::string_view Header(std::string_view name) const;
 };
 
+// Whether a failed request surely never reached its server, so that it can have had no effect.
+bool WasNeverSent(const absl::Status& status);
+// Marks a status so.
+absl::Status NeverSent(absl::Status status);
+
 class HttpClient {
  public:
   virtual ~HttpClient() = default;
 
   // Any answer of a server is OK, whatever its status. Errors, which never carry a header or a body:
   // UNAVAILABLE: no connection, broken off, TLS refused. DEADLINE_EXCEEDED: a time-out. RESOURCE_EXHAUSTED:
-  // the body passed max_body_bytes. INVALID_ARGUMENT: the request itself. CANCELLED: `cancellation` came (may
+  // the body passed max_body_bytes. INVALID_ARGUMENT: the request itself. CANCELLED: `cancel` came (may
   // be null); the connection is closed.
-  virtual Task<absl::StatusOr<HttpResponse>> Send(HttpRequest request, Cancellation* cancellation) = 0;
+  virtual Task<absl::StatusOr<HttpResponse>> Send(HttpRequest request, CancelToken* cancel) = 0;
 };
 
 }  // namespace ip2p

@@ -9,11 +9,11 @@
 
 namespace ip2p {
 
-class Cancellation {
+class CancelToken {
  public:
-  Cancellation() = default;
-  Cancellation(const Cancellation&) = delete;
-  Cancellation& operator=(const Cancellation&) = delete;
+  CancelToken() = default;
+  CancelToken(const CancelToken&) = delete;
+  CancelToken& operator=(const CancelToken&) = delete;
 
   bool cancelled() const { return cancelled_; }
 
@@ -29,36 +29,36 @@ class Cancellation {
   }
 
   // Runs `run` when the cancellation comes while this object lives; at once when it came before. Null
-  // cancellation: never. The cancellation must outlive the callback.
+  // token: never. The token must outlive the callback.
   class Callback {
    public:
-    Callback(Cancellation* cancellation, absl::AnyInvocable<void() &&> run) : run_(std::move(run)) {
-      if (cancellation == nullptr) return;
-      if (cancellation->cancelled_) {
+    Callback(CancelToken* cancel, absl::AnyInvocable<void() &&> run) : run_(std::move(run)) {
+      if (cancel == nullptr) return;
+      if (cancel->cancelled_) {
         std::move(run_)();
         return;
       }
-      cancellation_ = cancellation;
-      place_ = cancellation->callbacks_.size();
-      cancellation->callbacks_.push_back(this);
+      token_ = cancel;
+      place_ = cancel->callbacks_.size();
+      cancel->callbacks_.push_back(this);
     }
     ~Callback() { Unlink(); }
     Callback(const Callback&) = delete;
     Callback& operator=(const Callback&) = delete;
 
    private:
-    friend class Cancellation;
+    friend class CancelToken;
 
     void Unlink() {
-      if (cancellation_ == nullptr) return;
-      std::vector<Callback*>& all = std::exchange(cancellation_, nullptr)->callbacks_;
+      if (token_ == nullptr) return;
+      std::vector<Callback*>& all = std::exchange(token_, nullptr)->callbacks_;
       all[place_] = all.back();  // the last takes the free place
       all[place_]->place_ = place_;
       all.pop_back();
     }
 
     absl::AnyInvocable<void() &&> run_;
-    Cancellation* cancellation_ = nullptr;
+    CancelToken* token_ = nullptr;
     size_t place_ = 0;
   };
 
