@@ -78,7 +78,8 @@ std::optional<TokenPrice> PriceTable::Find(std::string_view model) const {
     if (!continues) continue;
     if (const auto it = prices_.find(model.substr(0, length)); it != prices_.end()) return it->second;
   }
-  return std::nullopt;
+  const auto other = prices_.find("*");
+  return other == prices_.end() ? std::nullopt : std::optional(other->second);
 }
 
 }  // namespace ip2p

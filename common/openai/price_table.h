@@ -32,8 +32,8 @@ class PriceTable {
 
   // The entry of that name, else the longest that the name continues with "-" and a digit, or with ":"
   // ("gpt-4o-mini" for "gpt-4o-mini-2024-07-18", "ft:gpt-4o-mini" for "ft:gpt-4o-mini:org::id"; never
-  // "gpt-4o" for "gpt-4o-mini"). A fine-tuned model never takes its base's price. Nothing: unknown, so no
-  // budget can be kept.
+  // "gpt-4o" for "gpt-4o-mini"). A fine-tuned model never takes its base's price. Else the entry "*" (for
+  // local servers). Nothing: unknown, so no budget can be kept.
   std::optional<TokenPrice> Find(std::string_view model) const;
 
  private:
