@@ -34,7 +34,6 @@ absl::Status ToStatus(CURLcode code, const HttpRequest& request, bool body_too_l
             absl::StrCat("the answer is too long; wants at most ", request.max_body_bytes, " bytes"));
       }
       return absl::UnavailableError(text);
-    case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_URL_MALFORMAT:
       return NeverSent(
           absl::InvalidArgumentError(absl::StrCat("the URL is refused (", text, "); wants http or https")));
@@ -52,6 +51,8 @@ absl::Status ToStatus(CURLcode code, const HttpRequest& request, bool body_too_l
       return absl::UnavailableError(absl::StrCat("the exchange failed: ", text));
   }
 }
+
+bool IsHttp(const std::string& url) { return url.rfind("http://", 0) == 0 || url.rfind("https://", 0) == 0; }
 
 std::string NoProxy() {
   std::string hosts = "localhost,127.0.0.1,::1";
@@ -178,6 +179,9 @@ void* CurlHttpClient::Prepare(Transfer& transfer) {
 
 Task<absl::StatusOr<HttpResponse>> CurlHttpClient::Send(HttpRequest request, CancelToken* cancel) {
   if (cancel != nullptr && cancel->cancelled()) co_return absl::CancelledError("cancelled");
+  if (!IsHttp(request.url)) {  // libcurl would say the same of a server that doesn't speak HTTP
+    co_return NeverSent(absl::InvalidArgumentError("the URL has another scheme; wants http or https"));
+  }
   Transfer transfer;
   transfer.request = std::move(request);
   CURL* const easy = Prepare(transfer);
