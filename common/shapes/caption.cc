@@ -22,12 +22,12 @@ std::string_view Pick(const std::vector<std::string_view>& words, int which) {
 
 std::string Tell(const Object& object, const Wording& wording, size_t nth) {
   std::string words;
-  if (object.size) words = std::string(Pick(Words(*object.size), wording.size[nth])) + " ";
+  if (object.size) words = Concat({Pick(Words(*object.size), wording.size[nth]), " "});
   words += Word(object.color);
   words += ' ';
   words += Word(object.shape);
   words = WithArticle(words);
-  if (object.place) words += " " + std::string(Pick(Phrases(*object.place), wording.place[nth]));
+  if (object.place) words += Concat({" ", Pick(Phrases(*object.place), wording.place[nth])});
   return words;
 }
 
@@ -124,7 +124,7 @@ std::string Caption(const Scene& scene, const Wording& wording) {
     if (i > 0) text += " and ";
     text += Tell(scene.objects[i], wording, i);
   }
-  text += " " + std::string(Pick(Phrases(scene.background), wording.background));
+  text += Concat({" ", Pick(Phrases(scene.background), wording.background)});
   if (wording.capital) text.front() = absl::ascii_toupper(static_cast<unsigned char>(text.front()));
   if (wording.full_stop) text += '.';
   return text;

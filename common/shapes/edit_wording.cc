@@ -4,7 +4,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "common/shapes/edit_grammar.h"
 #include "common/shapes/vocabulary.h"
@@ -71,13 +70,13 @@ std::vector<std::string> NamesOf(const Scene& scene, size_t which) {
   const Object& object = scene.objects[which];
   const std::string shape(Word(object.shape));
   const std::string color(Word(object.color));
-  std::vector<std::string> names = {absl::StrCat("the ", color, " ", shape)};
+  std::vector<std::string> names = {Concat({"the ", color, " ", shape})};
   if (scene.objects.size() == 1) {
-    names.push_back("the " + shape);
+    names.push_back(Concat({"the ", shape}));
     names.emplace_back("it");
     return names;
   }
-  if (scene.objects[1 - which].shape != object.shape) names.push_back("the " + shape);
+  if (scene.objects[1 - which].shape != object.shape) names.push_back(Concat({"the ", shape}));
   return names;
 }
 
@@ -109,7 +108,8 @@ std::vector<std::string> AllWordings(const SceneEdit& edit, const Scene& scene) 
     if (recolour) {
       for (const std::string_view form : kRecolour) {
         // The longer pattern goes first: "an orange color".
-        all.push_back(Fill(form, {{"{it}", name}, {" a {c}", " " + WithArticle(color)}, {"{c}", color}}));
+        all.push_back(
+            Fill(form, {{"{it}", name}, {" a {c}", Concat({" ", WithArticle(color)})}, {"{c}", color}}));
       }
     } else {
       for (const std::string_view form : kReshape)

@@ -95,10 +95,16 @@ bool Clashes(Color color, Background background) {
   return false;
 }
 
+std::string Concat(std::initializer_list<std::string_view> parts) {
+  std::string text;
+  for (const std::string_view part : parts) text += part;
+  return text;
+}
+
 std::string WithArticle(std::string_view words) {
   const bool vowel =
       !words.empty() && std::string_view("aeiou").find(words.front()) != std::string_view::npos;
-  return (vowel ? "an " : "a ") + std::string(words);
+  return Concat({vowel ? "an " : "a ", words});
 }
 
 int Dice::Roll(int sides) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,6 +27,8 @@ std::optional<Color> ColorOf(std::string_view word);
 
 // Whether an object of that colour would drown in that background.
 bool Clashes(Color color, Background background);
+
+std::string Concat(std::initializer_list<std::string_view> parts);
 
 // "a red" or "an orange".
 std::string WithArticle(std::string_view words);
