@@ -41,7 +41,9 @@ absl::Status PromptServer::MakeProviders() {
     absl::StatusOr<std::unique_ptr<Providers>> providers = Providers::Create(
         &loop_.loop(), config_.providers, [this](const std::string& label) { metrics_.OnApiRequest(label); });
     status = providers.status();
-    if (providers.ok()) providers_ = *std::move(providers);
+    if (!providers.ok()) return;
+    providers_ = *std::move(providers);
+    finetunes_ = std::make_unique<FinetuneClient>(&providers_->api());
   });
   return status;
 }
@@ -56,14 +58,20 @@ absl::Status PromptServer::Listen() {
                                                                        .providers = providers_.get(),
                                                                        .runs = &runs_,
                                                                        .prompts_budget = &prompts_budget_});
+  finetune_service_ = std::make_unique<FinetuneService>(FinetuneServiceParts{.calls = calls,
+                                                                             .loop = &loop_,
+                                                                             .metrics = &metrics_,
+                                                                             .providers = providers_.get(),
+                                                                             .client = finetunes_.get()});
   const std::string service = prompt::v1::PromptService::service_full_name();
+  const std::string finetune_name = prompt::v1::FinetuneService::service_full_name();
   IP2P_ASSIGN_OR_RETURN(
       rpc_,
       RpcServer::Start({.address = config_.listen,
                         .tls = {config_.tls_cert_file, config_.tls_key_file, config_.tls_client_ca_file},
                         .max_message_bytes = 64 << 20,
                         .max_concurrent_streams = config_.max_concurrent_streams},
-                       {prompt_service_.get()}, {service}));
+                       {prompt_service_.get(), finetune_service_.get()}, {service, finetune_name}));
   if (!config_.metrics_listen.empty()) {
     IP2P_ASSIGN_OR_RETURN(metrics_server_, MetricsServer::Start(config_.metrics_listen, metrics_.registry()));
   }
@@ -79,7 +87,10 @@ PromptServer::~PromptServer() {
   StopRuns();
   if (rpc_ != nullptr) rpc_->Shutdown(absl::Now());
   // No call is open any more, so no task waits on the providers, which go on the loop's thread.
-  loop_.Call([this] { providers_.reset(); });
+  loop_.Call([this] {
+    finetunes_.reset();
+    providers_.reset();
+  });
 }
 
 std::string PromptServer::ReadyLine() const {

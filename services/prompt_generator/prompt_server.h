@@ -12,6 +12,7 @@
 #include "common/rpc/call_scope.h"
 #include "common/rpc/server.h"
 #include "services/prompt_generator/config.h"
+#include "services/prompt_generator/finetune_service.h"
 #include "services/prompt_generator/loop_thread.h"
 #include "services/prompt_generator/prompt_metrics.h"
 #include "services/prompt_generator/prompt_service.h"
@@ -48,8 +49,10 @@ class PromptServer {
   RunRegistry runs_;
   LoopThread loop_;
   std::unique_ptr<Providers> providers_;
+  std::unique_ptr<FinetuneClient> finetunes_;  // the loop's thread
   WorkerPool files_;
   std::unique_ptr<PromptService> prompt_service_;
+  std::unique_ptr<FinetuneService> finetune_service_;
   std::unique_ptr<RpcServer> rpc_;
   std::unique_ptr<MetricsServer> metrics_server_;
 };
