@@ -3,7 +3,7 @@
 
 #include "common/base/status_macros.h"
 #include "common/prompts/prompt_stats.h"
-#include "common/prompts/training_file.h"
+#include "common/prompts/training_examples.h"
 #include "services/cli/files.h"
 #include "services/cli/prompts_commands.h"
 
@@ -20,8 +20,8 @@ struct PrepareFlags {
 
 absl::Status Prepare(const PrepareFlags& flags, Console& console) {
   IP2P_ASSIGN_OR_RETURN(const std::string examples, ReadInput(flags.input, kMaxExamplesBytes, console.in));
-  const TrainingFormat format = flags.format == "chat" ? TrainingFormat::kChat : TrainingFormat::kCompletion;
-  IP2P_ASSIGN_OR_RETURN(const TrainingFile file, MakeTrainingFile(examples, format));
+  const TrainingShape shape = flags.format == "chat" ? TrainingShape::kChat : TrainingShape::kCompletion;
+  IP2P_ASSIGN_OR_RETURN(const PreparedExamples file, PrepareExamples(examples, shape));
   IP2P_RETURN_IF_ERROR(WriteOutput(flags.output, file.text, console.out));
   for (const std::string& warning : file.warnings) console.err << "warning: " << warning << "\n";
   console.err << "wrote " << file.examples << " examples in " << flags.format << " format\n";
