@@ -26,4 +26,15 @@ void Budget::Settle(int64_t reserved_micro_usd, int64_t cost_micro_usd) {
   spent_ += std::max<int64_t>(cost_micro_usd, 0);
 }
 
+void Budget::Adopt(int64_t reserved_micro_usd) {
+  const int64_t adopted = std::clamp<int64_t>(reserved_micro_usd, 0, spent_);
+  spent_ -= adopted;
+  reserved_ += adopted;
+}
+
+std::optional<int64_t> Budget::left_micro_usd() const {
+  if (!limit_.has_value()) return std::nullopt;
+  return std::max<int64_t>(*limit_ - spent_ - reserved_, 0);
+}
+
 }  // namespace ip2p

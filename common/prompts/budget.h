@@ -24,6 +24,11 @@ class Budget final : public SpendGuard {
   absl::Status Reserve(int64_t worst_micro_usd) override;
   void Settle(int64_t reserved_micro_usd, int64_t cost_micro_usd) override;
 
+  // A reservation of a former run, counted as spent, will be settled after all: its batch is still under way.
+  void Adopt(int64_t reserved_micro_usd);
+  // What can still be reserved; nothing is unlimited.
+  std::optional<int64_t> left_micro_usd() const;
+
   int64_t spent_micro_usd() const { return spent_; }
   int64_t reserved_micro_usd() const { return reserved_; }
   std::optional<int64_t> limit_micro_usd() const { return limit_; }

@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "common/base/status_macros.h"
+#include "common/prompts/batch_run.h"
 
 namespace ip2p {
 namespace {
@@ -111,10 +112,29 @@ Task<absl::Status> GenerationJob::Run(Providers& providers, RunListener* listene
   parts.journal = journal;
   parts.listener = listener;
   parts.cancel = cancel;
+  if (kind == ProviderKind::kOpenAiBatch) {
+    const absl::Status batched = co_await RunBatches(parts, providers);
+    spent_ = budget.spent_micro_usd();
+    co_return batched;
+  }
   GenerationRun run(parts, order_.run);
   const absl::Status status = co_await run.Run();
   counts_ = run.counts();
   spent_ = budget.spent_micro_usd();
+  co_return status;
+}
+
+Task<absl::Status> GenerationJob::RunBatches(const RunParts& parts, Providers& providers) {
+  if (journal_ == nullptr) {
+    co_return absl::FailedPreconditionError(
+        "openai-batch without an output forgets its batches; wants an output");
+  }
+  const std::string& named = order_.run.params.model;
+  const std::string model = named.empty() ? providers.ModelOf(ProviderKind::kOpenAiBatch) : named;
+  const TokenPrice price = providers.prices().Find(model).value_or(TokenPrice{});
+  BatchRun run(parts, order_.run, &providers.api(), model, price);
+  const absl::Status status = co_await run.Run();
+  counts_ = run.counts();
   co_return status;
 }
 

@@ -48,6 +48,8 @@ class GenerationJob {
                 std::unique_ptr<Journal> journal)
       : order_(std::move(order)), captions_(std::move(captions)), journal_(std::move(journal)) {}
 
+  Task<absl::Status> RunBatches(const RunParts& parts, Providers& providers);
+
   const GenerationOrder order_;
   const std::unique_ptr<CaptionFile> captions_;
   const std::unique_ptr<Journal> journal_;  // null: none

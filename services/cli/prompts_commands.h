@@ -9,6 +9,7 @@
 namespace ip2p {
 
 void AddPromptsGenerate(CLI::App& noun, Console& console, Chosen& chosen);
+void AddPromptsFinetune(CLI::App& noun, Console& console, Chosen& chosen);
 void AddPromptsPrepare(CLI::App& noun, Console& console, Chosen& chosen);
 void AddPromptsStats(CLI::App& noun, Console& console, Chosen& chosen);
 
