@@ -117,21 +117,24 @@ Exchange Unreadable(std::string_view found) {
 
 }  // namespace
 
-void ScrubJson(const ApiKey& key, Json& value) {
-  if (key.empty()) return;
+bool ScrubJson(const ApiKey& key, Json& value) {
+  bool found = false;
+  if (key.empty()) return found;
   if (value.is_string()) {
     auto& text = value.get_ref<std::string&>();
-    if (key.IsIn(text)) text = key.Scrub(text);
+    found = key.IsIn(text);
+    if (found) text = key.Scrub(text);
   } else if (value.is_object()) {
     Json clean = Json::object();
     for (auto& [name, item] : value.items()) {
-      ScrubJson(key, item);
+      found = ScrubJson(key, item) || key.IsIn(name) || found;
       clean[key.Scrub(name)] = std::move(item);
     }
     value = std::move(clean);
   } else if (value.is_array()) {
-    for (Json& item : value) ScrubJson(key, item);
+    for (Json& item : value) found = ScrubJson(key, item) || found;
   }
+  return found;
 }
 
 Exchange JudgeExchange(const ApiRequest& request, const absl::StatusOr<HttpResponse>& response,
@@ -147,7 +150,7 @@ Exchange JudgeExchange(const ApiRequest& request, const absl::StatusOr<HttpRespo
   if (!good) return JudgeFailure(*response, answer.ok() ? ReadError(*answer) : ErrorBody{}, key);
   if (response->body.empty()) return Unreadable("is empty");
   if (!answer.ok()) return Unreadable("can't be read");
-  ScrubJson(key, *answer);
+  exchange.held_key = ScrubJson(key, *answer);
   if (const ErrorBody error = ReadError(*answer); error.present) {
     // Success outside, an error inside: some proxies do so for what they call 5xx.
     exchange = JudgeFailure(*response, error, key);

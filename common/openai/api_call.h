@@ -24,7 +24,7 @@ struct ApiRequest {
   bool repeatable = true;   // sending it twice does no harm; false: tried again only if it never arrived
   bool raw_answer = false;  // the answer is a file and no JSON object
   size_t max_answer_bytes = 8 << 20;
-  absl::Duration total_timeout = absl::Seconds(120);
+  absl::Duration total_timeout = absl::ZeroDuration();  // zero: the configured one
 };
 
 enum class ApiEnd {
@@ -41,6 +41,7 @@ struct ApiReply {
   absl::Status status;    // OK with kAnswered and kRefused; never holds the key or an address
   int http_status = 0;    // of the last answer; 0: none came
   nlohmann::json answer;  // with kAnswered; no text in it holds the key
+  bool held_key = false;  // any more: the server echoed it
   std::string file;       // instead of it, for raw_answer
   int requests = 0;       // sent
 };
@@ -68,6 +69,7 @@ struct Exchange {
   Charge charge = Charge::kNothing;
   absl::Status status;
   nlohmann::json answer;
+  bool held_key = false;
 };
 
 Exchange JudgeExchange(const ApiRequest& request, const absl::StatusOr<HttpResponse>& response,
@@ -76,7 +78,7 @@ Exchange JudgeExchange(const ApiRequest& request, const absl::StatusOr<HttpRespo
 // A label for metrics: "200", "429", "timeout", "unavailable", ...: few, and no caller's or server's text.
 std::string OutcomeLabel(const absl::StatusOr<HttpResponse>& response);
 
-// Replaces passages of the key in every text, keys of objects included.
-void ScrubJson(const ApiKey& key, nlohmann::json& value);
+// Replaces passages of the key in every text, keys of objects included. True when there was one.
+bool ScrubJson(const ApiKey& key, nlohmann::json& value);
 
 }  // namespace ip2p

@@ -72,7 +72,8 @@ HttpRequest OpenAiApi::ToHttp(const ApiRequest& request) const {
   http.body = request.body;
   http.connect_timeout = config_.connect_timeout;
   http.stall_timeout = config_.stall_timeout;
-  http.total_timeout = request.total_timeout;
+  http.total_timeout =
+      request.total_timeout > absl::ZeroDuration() ? request.total_timeout : config_.total_timeout;
   http.max_body_bytes = request.max_answer_bytes;
   if (!request.body.empty()) http.headers.push_back({"Content-Type", request.content_type});
   if (!key_.empty()) http.headers.push_back({"Authorization", key_.AuthorizationHeader()});
@@ -134,6 +135,7 @@ Task<ApiReply> OpenAiApi::Call(ApiRequest request, SendObserver* observer, Cance
     if (exchange.end == ApiEnd::kAnswered) {
       reply.end = ApiEnd::kAnswered;
       reply.answer = std::move(exchange.answer);
+      reply.held_key = exchange.held_key;
       co_return reply;
     }
     if (exchange.end != ApiEnd::kFailed) co_return Failed(std::move(reply), exchange.end, exchange.status);

@@ -28,7 +28,8 @@ struct OpenAiConfig {
   RateLimits limits;
   RetryPolicy retry;
   absl::Duration connect_timeout = absl::Seconds(10);
-  absl::Duration stall_timeout = absl::Seconds(60);  // longer than a model thinks before its first byte
+  absl::Duration stall_timeout = absl::Seconds(60);   // longer than a model thinks before its first byte
+  absl::Duration total_timeout = absl::Seconds(120);  // of one request; files have 10 minutes
 };
 
 class OpenAiApi {

@@ -32,7 +32,7 @@ std::optional<BatchAnswer> ParseBatchAnswer(std::string_view line, OpenAiStyle s
                                             int max_tokens, const ApiKey& key) {
   absl::StatusOr<Json> object = ParseJsonObject(line);
   if (!object.ok()) return std::nullopt;
-  ScrubJson(key, *object);
+  const bool held_key = ScrubJson(key, *object);
   const std::string custom_id = TextField(*object, "custom_id");
   absl::string_view digits = custom_id;
   BatchAnswer answer;
@@ -52,6 +52,7 @@ std::optional<BatchAnswer> ParseBatchAnswer(std::string_view line, OpenAiStyle s
   }
   const Json& body = (*response)["body"];
   answer.attempt = style == OpenAiStyle::kChat ? ReadChatReply(body) : ReadCompletionReply(body);
+  if (held_key) answer.attempt.result = AttemptResult::kMalformed;
   answer.attempt.usage.requests = 1;
   answer.attempt.usage.cost_micro_usd = price.MicroUsd(static_cast<int64_t>(line.size()), max_tokens);
   if (const std::optional<TokenCount> tokens = ReadTokenCount(body); tokens.has_value()) {

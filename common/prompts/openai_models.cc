@@ -68,7 +68,9 @@ Task<Attempt> OpenAiModel::Write(const Caption& caption, TryContext context) {
   MeteredSend meter(&context.spend, price, request.body.size(), context.params.max_tokens, &usage);
   ApiReply reply = co_await api_->Call(std::move(request), &meter, context.cancel);
   Attempt attempt;
-  if (reply.end == ApiEnd::kAnswered) {
+  if (reply.held_key) {  // such a text must not become data
+    attempt.result = AttemptResult::kMalformed;
+  } else if (reply.end == ApiEnd::kAnswered) {
     attempt = style_ == OpenAiStyle::kChat ? ReadChatReply(reply.answer) : ReadCompletionReply(reply.answer);
   } else {
     attempt.result = ResultOf(reply.end);

@@ -21,6 +21,7 @@ struct Texts {
   int tokens_per_minute = 0;
   double connect_timeout_seconds = 10;
   double stall_timeout_seconds = 60;
+  double request_timeout_seconds = 120;
 };
 
 void DeclareProvider(Settings& settings, ServerConfig& config, Texts& texts) {
@@ -46,6 +47,7 @@ void DeclareProvider(Settings& settings, ServerConfig& config, Texts& texts) {
   settings.Add("api_concurrency", &provider.api.max_concurrency, 1, 1024, "requests in flight, of all runs");
   settings.Add("connect_timeout_seconds", &texts.connect_timeout_seconds, 0.01, 600, "for a connection");
   settings.Add("stall_timeout_seconds", &texts.stall_timeout_seconds, 0.01, 3600, "without a byte");
+  settings.Add("request_timeout_seconds", &texts.request_timeout_seconds, 0.01, 3600, "for a whole answer");
   settings.Add(
       "max_usd", &texts.max_usd, -1, 1e9,
       "most that a run may spend, and all single prompts together; -1: unlimited, 0: only what is free");
@@ -103,6 +105,7 @@ void Interpret(const Texts& texts, ServerConfig& config, std::vector<std::string
   config.providers.api.limits.tokens_per_minute = texts.tokens_per_minute;
   config.providers.api.connect_timeout = absl::Seconds(texts.connect_timeout_seconds);
   config.providers.api.stall_timeout = absl::Seconds(texts.stall_timeout_seconds);
+  config.providers.api.total_timeout = absl::Seconds(texts.request_timeout_seconds);
   if (config.metrics_listen == "off") config.metrics_listen.clear();
   if (config.tls_cert_file.empty() != config.tls_key_file.empty()) {
     faults.push_back("TLS is half configured; wants both tls_cert_file and tls_key_file");
