@@ -70,11 +70,13 @@ std::string NoProxy() {
 struct CurlHttpClient::Transfer {
   static size_t OnHeader(char* data, size_t size, size_t count, void* self);
   static size_t OnBody(char* data, size_t size, size_t count, void* self);
+  static size_t OnRead(char* data, size_t size, size_t count, void* self);
 
   HttpRequest request;
   HttpResponse response;
   std::unique_ptr<curl_slist, FreeList> headers;
   size_t header_bytes = 0;
+  size_t body_sent = 0;
   bool body_too_long = false;
   bool finished = false;
   bool cancelled = false;
@@ -106,6 +108,13 @@ size_t CurlHttpClient::Transfer::OnBody(char* data, size_t size, size_t count, v
   }
   transfer.response.body.append(data, size * count);
   return size * count;
+}
+
+size_t CurlHttpClient::Transfer::OnRead(char* data, size_t size, size_t count, void* self) {
+  auto& transfer = *static_cast<Transfer*>(self);
+  const size_t copied = transfer.request.body.copy(data, size * count, transfer.body_sent);
+  transfer.body_sent += copied;
+  return copied;
 }
 
 CurlHttpClient::CurlHttpClient(EventLoop* loop, CurlHttpOptions options)
@@ -153,7 +162,10 @@ void* CurlHttpClient::Prepare(Transfer& transfer) {
 
   if (request.method == "POST") {
     curl_easy_setopt(easy, CURLOPT_POST, 1L);
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.data());
+    // Read by a function that can't go back: libcurl would silently send a request again when a kept
+    // connection breaks, and what was billed must be known here.
+    curl_easy_setopt(easy, CURLOPT_READFUNCTION, &Transfer::OnRead);
+    curl_easy_setopt(easy, CURLOPT_READDATA, &transfer);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
   } else if (request.method == "GET") {
     curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);

@@ -1,6 +1,8 @@
 #include "common/http/curl_http_client.h"
 
+#include <atomic>
 #include <string>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -146,6 +148,41 @@ Task<void> SendInTurn(HttpClient* client, std::string url, int count, int* good)
     const absl::StatusOr<HttpResponse> response = co_await client->Send(std::move(request), nullptr);
     if (response.ok() && response->status == 200) ++*good;
   }
+}
+
+Task<void> SendTwice(HttpClient* client, std::string url, std::vector<absl::StatusCode>* codes) {
+  for (int i = 0; i < 2; ++i) {
+    HttpRequest request;
+    request.url = url;
+    request.body = "{}";
+    const absl::StatusOr<HttpResponse> response = co_await client->Send(std::move(request), nullptr);
+    codes->push_back(response.status().code());
+  }
+}
+
+TEST(CurlHttpClientTest, NeverSendsTwiceByItself) {
+  std::atomic<int> requests = 0;
+  ScriptedServer server([&requests](int socket, const std::string& first) {
+    // A whole request holds its body; the connection breaks after the second one.
+    std::string seen = first;
+    char buffer[4096];
+    for (int answered = 0; answered < 2; ++answered) {
+      while (seen.find("{}") == std::string::npos) {
+        const ssize_t got = recv(socket, buffer, sizeof(buffer), 0);
+        if (got <= 0) return;
+        seen.append(buffer, static_cast<size_t>(got));
+      }
+      seen.clear();
+      ++requests;
+      if (answered == 0) ScriptedServer::Write(socket, Answer("200 OK", "ok"));
+    }
+  });
+  std::vector<absl::StatusCode> codes;
+  EventLoop loop;
+  CurlHttpClient client(&loop);
+  loop.Run(SendTwice(&client, server.url(), &codes));
+  EXPECT_THAT(codes, ::testing::ElementsAre(absl::StatusCode::kOk, absl::StatusCode::kUnavailable));
+  EXPECT_EQ(requests, 2);
 }
 
 TEST(CurlHttpClientTest, ReusesConnections) {

@@ -58,6 +58,14 @@ class ScriptedServer {
   int accepted() const { return accepted_; }
 
  private:
+  static bool IsWhole(const std::string& request) {
+    const size_t head = request.find("\r\n\r\n");
+    if (head == std::string::npos) return false;
+    const size_t length = request.find("Content-Length: ");
+    const size_t body = length < head ? std::stoul(request.substr(length + sizeof("Content-Length:"))) : 0;
+    return request.size() >= head + 4 + body;
+  }
+
   void Run() {
     while (true) {
       const int client = accept(listener_, nullptr, nullptr);
@@ -66,7 +74,7 @@ class ScriptedServer {
       connections_.emplace_back([this, client] {
         std::string request;
         char buffer[4096];
-        while (request.find("\r\n\r\n") == std::string::npos) {
+        while (!IsWhole(request)) {
           const ssize_t got = recv(client, buffer, sizeof(buffer), 0);
           if (got <= 0) break;
           request.append(buffer, static_cast<size_t>(got));
