@@ -71,7 +71,8 @@ TEST_F(JournalTest, ComesBackFromEveryTornState) {
   const std::string journal_text = folder_.Read("prompts.jsonl.journal");
   const std::string output_text = folder_.Read("prompts.jsonl");
   int resumed = 0;
-  for (size_t cut = 0; cut <= journal_text.size(); ++cut) {
+  const size_t header = journal_text.find('\n');
+  for (size_t cut = 0; cut <= journal_text.size(); cut += cut + 50 < header ? 50 : 1) {
     folder_.Write("prompts.jsonl.journal", journal_text.substr(0, cut));
     // The output never has more than the journal: at most all whole outcomes of it.
     std::string expected;
