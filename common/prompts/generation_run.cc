@@ -64,7 +64,9 @@ Task<void> GenerationRun::Work() {
       Finish(std::move(made), line);
     }
     // A writer that never waits would keep the loop to itself.
-    if (!next || finished_here_ % kTakenAtOnce == 0) co_await parts_.loop->Sleep(absl::ZeroDuration());
+    if (!next || finished_here_ % kTakenAtOnce == 0) {
+      static_cast<void>(co_await parts_.loop->Sleep(absl::ZeroDuration()));
+    }
   }
   tasks_.Done();
 }
@@ -81,7 +83,7 @@ Task<void> GenerationRun::Tick() {
 Task<void> GenerationRun::EndInTime() {
   // Over before its time when the run is: then only this and the tick are left, and the tick's stop ends
   // both.
-  co_await parts_.loop->Sleep(options_.grace, &tick_stop_);
+  static_cast<void>(co_await parts_.loop->Sleep(options_.grace, &tick_stop_));
   hard_stop_.Cancel();
 }
 
