@@ -89,32 +89,50 @@ absl::Status OpenAiModel::CheckPriced(const GenerationParams& params) const {
 
 Task<Verdict> OpenAiModerator::Judge(std::vector<std::string> texts, TryContext context) {
   Verdict verdict;
+  // Some servers give one result for a list of texts; those are asked text by text.
+  const bool together = co_await JudgeOnce(texts, context.cancel, &verdict);
+  if (together || texts.size() == 1 || verdict.result != AttemptResult::kAnswered) co_return verdict;
+  for (std::string& text : texts) {
+    std::vector<std::string> one(1, std::move(text));
+    const bool judged = co_await JudgeOnce(one, context.cancel, &verdict);
+    if (!judged || verdict.flagged) co_return verdict;
+  }
+  co_return verdict;
+}
+
+Task<bool> OpenAiModerator::JudgeOnce(const std::vector<std::string>& texts, CancelToken* cancel,
+                                      Verdict* verdict) {
   const Json body = {{"model", model_}, {"input", texts}};
-  for (int attempt = 1;; ++attempt) {
+  bool counted_otherwise = false;
+  for (int attempt = 1; attempt <= kReplyTries && !counted_otherwise; ++attempt) {
     ApiRequest request;
     request.path = "/moderations";
     request.body = Dump(body);
     request.tokens = static_cast<int64_t>(request.body.size()) / kBytesPerToken;
     request.max_answer_bytes = 1 << 20;
-    ApiReply reply = co_await api_->Call(std::move(request), nullptr, context.cancel);
-    verdict.usage.requests += reply.requests;
-    verdict.result = ResultOf(reply.end);
-    verdict.status = std::move(reply.status);
+    ApiReply reply = co_await api_->Call(std::move(request), nullptr, cancel);
+    verdict->usage.requests += reply.requests;
+    verdict->result = ResultOf(reply.end);
+    verdict->status = std::move(reply.status);
     if (reply.end == ApiEnd::kRefused) {  // a filter in front of the judge has judged
-      verdict.result = AttemptResult::kAnswered;
-      verdict.flagged = true;
+      verdict->result = AttemptResult::kAnswered;
+      verdict->flagged = true;
+      co_return true;
     }
-    if (reply.end != ApiEnd::kAnswered) co_return verdict;
+    if (reply.end != ApiEnd::kAnswered) co_return false;
     const std::optional<bool> flagged = ReadModerationReply(reply.answer, texts.size());
     if (flagged.has_value()) {
-      verdict.flagged = *flagged;
-      co_return verdict;
+      verdict->flagged = *flagged;
+      co_return true;
     }
-    verdict.result = AttemptResult::kProviderError;
-    verdict.status =
-        absl::UnavailableError("the moderation's answer lacks a result; wants one for each text");
-    if (attempt == kReplyTries) co_return verdict;
+    counted_otherwise = texts.size() > 1 && ReadModerationReply(reply.answer, 1).has_value();
   }
+  if (!counted_otherwise) {
+    verdict->result = AttemptResult::kProviderError;
+    verdict->status =
+        absl::UnavailableError("the moderation's answer lacks a result; wants one for each text");
+  }
+  co_return false;
 }
 
 }  // namespace ip2p

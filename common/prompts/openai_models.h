@@ -46,6 +46,10 @@ class OpenAiModerator final : public Moderator {
   Task<Verdict> Judge(std::vector<std::string> texts, TryContext context) override;
 
  private:
+  // Fills `verdict`. False: there is none; kAnswered then means that the server gave one result for all
+  // texts.
+  Task<bool> JudgeOnce(const std::vector<std::string>& texts, CancelToken* cancel, Verdict* verdict);
+
   OpenAiApi* const api_;
   const std::string model_;
 };
