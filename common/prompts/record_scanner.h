@@ -1,5 +1,5 @@
 // Cuts a captions file into records: lines, and in a .csv lines that a quoted field joins. Blank lines are no
-// records; a mark of byte order and "\r" before a newline are not part of one. Bounded memory; one thread.
+// records; a byte order mark and "\r" before a newline are not part of one. Bounded memory; one thread.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,7 @@
 // The flags of `ip2p prompts generate`.
 #include "services/cli/prompts_generate.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <memory>

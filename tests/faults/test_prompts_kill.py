@@ -6,6 +6,7 @@
 import json
 import os
 import random
+import signal
 import subprocess
 import threading
 import time
@@ -170,6 +171,20 @@ def test_partitions_together_are_the_single_run(tmp_path, start):
              for p in range(10)]
     assert sorted(map(len, parts)) == [20] * 7 + [21] * 3
     assert sorted(c for part in parts for c in part) == sorted(captions)
+
+
+def test_ctrl_c_keeps_what_was_paid_for(tmp_path, start):
+    write_captions(tmp_path, 400)
+    with CountingFake(latency_s=0.1, key=KEY) as fake:
+        process = start(fake, concurrency=32)
+        fake.await_requests(100, process)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=TIMEOUT_S)
+        assert process.returncode == 130, err
+        done = len([r for r in journal(tmp_path) if "index" in r])
+        assert done == fake.seen < 400  # every answer was waited for
+        _, err = start(fake).communicate(timeout=TIMEOUT_S)
+        assert fake.seen == 400 and set(fake.asked.values()) == {1}, err
 
 
 def test_a_refused_key_stops_the_run(tmp_path, start):

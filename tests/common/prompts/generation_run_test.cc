@@ -8,6 +8,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/fakes/fake_clock.h"
+#include "tests/fakes/file_size_limit.h"
 #include "tests/fakes/scripted_model.h"
 #include "tests/fakes/temp_folder.h"
 
@@ -239,6 +240,31 @@ TEST_F(GenerationRunTest, PartitionsTogetherAreTheWhole) {
     for (const auto& [caption, tries] : model.tries) EXPECT_TRUE(all.insert(caption).second) << caption;
   }
   EXPECT_EQ(all.size(), 103u);
+}
+
+// Wherever the disk becomes full, in the journal or in the output: nothing torn, nothing twice, nothing lost.
+TEST_F(GenerationRunTest, AFullDiskEndsTheRunAndTheNextGoesOn) {
+  MakeCaptions(60);
+  options_.concurrency = 3;
+  int ended_early = 0;
+  for (rlim_t bytes = 400; bytes < 30'000; bytes += 1733) {
+    std::filesystem::remove(folder_.In("out.jsonl"));
+    std::filesystem::remove(folder_.In("out.jsonl.journal"));
+    ScriptedModel first(&loop_, Good), second(&loop_, Good);
+    first.worst_micro_usd = second.worst_micro_usd = 5;
+    {
+      const FileSizeLimit full(bytes);
+      const absl::Status status = Run(first);
+      EXPECT_TRUE(status.ok() || absl::IsResourceExhausted(status)) << status;
+      ended_early += status.ok() ? 0 : 1;
+    }
+    EXPECT_EQ(OutputLines(), counts_.accepted);
+    ASSERT_TRUE(Run(second).ok()) << bytes;
+    EXPECT_EQ(counts_.accepted, 60);
+    EXPECT_EQ(OutputLines(), 60);
+    EXPECT_LE(first.tries.size() + second.tries.size(), 63u);  // what was in flight was asked again
+  }
+  EXPECT_GT(ended_early, 5);
 }
 
 // A reader that takes nothing: no caption is begun for it.

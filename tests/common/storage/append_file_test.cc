@@ -1,34 +1,12 @@
 #include "common/storage/append_file.h"
 
-#include <sys/resource.h>
-
-#include <csignal>
-
 #include "common/storage/temp_file.h"
 #include "gtest/gtest.h"
+#include "tests/fakes/file_size_limit.h"
 #include "tests/fakes/temp_folder.h"
 
 namespace ip2p {
 namespace {
-
-// The disk is "full" beyond so many bytes of a file, while this lives.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) {
-    previous_handler_ = std::signal(SIGXFSZ, SIG_IGN);
-    getrlimit(RLIMIT_FSIZE, &previous_);
-    const rlimit limit{bytes, previous_.rlim_max};
-    setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~FileSizeLimit() {
-    setrlimit(RLIMIT_FSIZE, &previous_);
-    std::signal(SIGXFSZ, previous_handler_);
-  }
-
- private:
-  rlimit previous_;
-  void (*previous_handler_)(int);
-};
 
 TEST(AppendFileTest, GoesOnWhereItEnded) {
   const TempFolder folder;
