@@ -2,7 +2,8 @@
 # Makes a Debian 12 machine ready to build ip2p: system packages, a Python environment with torch, CLIP's vocabulary.
 #
 #   bash deploy/setup.sh [--tests] [--python] [--cuda]
-#     --tests    also what tests/run.sh needs: clang tools and the pinned Python packages of tests/requirements.txt
+#     --tests    also what tests/run.sh needs: clang tools, the pinned Python packages of tests/requirements.txt
+#                and the Node.js packages of tests/package.json
 #     --python   of those, only the Python packages (deploy/demo.sh makes its checkpoint with them)
 #     --cuda     torch's CUDA build in place of the CPU build (needs a CUDA toolkit to compile against)
 #   IP2P_TORCH   another requirement or wheel path in place of torch==2.13.0+cpu
@@ -22,7 +23,7 @@ BUILD_PACKAGES=(g++ cmake ninja-build ccache mold pkg-config git ca-certificates
   libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev prometheus-cpp-dev nlohmann-json3-dev
   libabsl-dev libgtest-dev libgmock-dev libcurl4-openssl-dev libcli11-dev libsqlite3-dev libturbojpeg0-dev
   libjpeg62-turbo-dev libpng-dev libwebp-dev libgloo-dev zlib1g-dev libicu-dev libssl-dev python3 python3-venv)
-TEST_PACKAGES=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev libomp-14-dev)
+TEST_PACKAGES=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev libomp-14-dev openssl)
 
 tests=no python=no cuda=no
 for arg in "$@"; do
@@ -96,6 +97,27 @@ install_test_python() {
   pip_install --no-deps -r tests/requirements-nodeps.txt
 }
 
+# Imitations of the OpenAI API for tests, and the Node.js that runs them. npm from Debian unless there is one already.
+install_node_packages() {
+  if ! command -v npm >/dev/null; then
+    install_packages npm
+  fi
+  local stamp wanted
+  stamp=.cache/npm/.ip2p-installed
+  wanted=$(sha256sum <tests/package.json)
+  if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
+    say "node packages: up to date"
+    return
+  fi
+  say "node packages: installing"
+  mkdir -p .cache/npm
+  rm -f "$stamp"
+  cp tests/package.json .cache/npm/
+  # No scripts of strangers at set-up.
+  npm install --prefix .cache/npm --no-audit --no-fund --ignore-scripts
+  printf '%s' "$wanted" >"$stamp"
+}
+
 make_venv() {
   if .venv/bin/python -c '' 2>/dev/null; then
     say ".venv: there"
@@ -145,6 +167,9 @@ else
 fi
 if [ "$python" = yes ]; then
   step test-packages "$(cat tests/requirements.txt tests/requirements-nodeps.txt | sha256sum)" install_test_python
+fi
+if [ "$tests" = yes ]; then
+  install_node_packages
 fi
 fetch_vocabulary
 say "ready"

@@ -3,7 +3,7 @@
 #
 #   bash tests/run.sh [--full] [PART ...]
 #     --full   also what takes long: clang-tidy over torch units, ASan/UBSan and TSan builds, the clang build,
-#              the benchmark
+#              the benchmark, and the fault tests at their full size (IP2P_FULL=1)
 #     PART     only these, in the order below (setup and build come first when a part needs them)
 #
 #   setup build format proto tidy fuzz ctest shuffle [sanitize clang bench] pytest
@@ -36,6 +36,8 @@ if [ ${#wanted[@]} -eq 0 ]; then
   wanted=("${EVERY[@]}")
   [ "$full" = no ] || wanted=("${EVERY_FULL[@]}")
 fi
+
+[ "$full" = no ] || export IP2P_FULL=1
 
 jobs=$(nproc)
 

@@ -16,6 +16,7 @@ struct Chosen {
 // Each keeps its flags' variables alive as long as `app`.
 void AddEditCommand(CLI::App& app, Console& console, Chosen& chosen);
 void AddModelCommands(CLI::App& app, Console& console, Chosen& chosen);
+void AddPromptsCommands(CLI::App& app, Console& console, Chosen& chosen);
 void AddServerCommands(CLI::App& app, Console& console, Chosen& chosen);
 
 }  // namespace ip2p

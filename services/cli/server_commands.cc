@@ -1,6 +1,4 @@
 // `ip2p server`: what a running server offers, and a model exchanged while it serves.
-#include <google/protobuf/util/json_util.h>
-
 #include <memory>
 
 #include "absl/strings/ascii.h"
@@ -12,6 +10,7 @@
 #include "ip2p/model/v1/model_service.grpc.pb.h"
 #include "services/cli/channel.h"
 #include "services/cli/commands.h"
+#include "services/cli/print_json.h"
 
 namespace ip2p {
 namespace {
@@ -29,19 +28,6 @@ struct ServerCommandFlags {
 // "PRECISION_BF16" -> "bf16".
 std::string Short(const std::string& name, const std::string& prefix) {
   return absl::AsciiStrToLower(name.starts_with(prefix) ? name.substr(prefix.size()) : name);
-}
-
-absl::Status PrintJson(const google::protobuf::Message& message, std::ostream& out) {
-  google::protobuf::util::JsonPrintOptions options;
-  options.add_whitespace = true;
-  options.preserve_proto_field_names = true;
-  options.always_print_primitive_fields = true;
-  std::string text;
-  if (!google::protobuf::util::MessageToJsonString(message, &text, options).ok()) {
-    return absl::InternalError("server's answer cannot be written as JSON");
-  }
-  out << text;
-  return absl::OkStatus();
 }
 
 void PrintModels(const google::protobuf::RepeatedPtrField<model::v1::Model>& models, std::ostream& out) {

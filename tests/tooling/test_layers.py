@@ -5,7 +5,8 @@ import repository
 LAYERS = [
     {"base"},
     {"rpc", "metrics", "http", "storage", "image"},
-    {"dataset"},
+    {"dataset", "shapes", "openai"},
+    {"prompts"},
     {"checkpoint"},
     {"model"},
     {"diffusion"},
@@ -14,7 +15,8 @@ LAYERS = [
 RANK = {folder: rank for rank, layer in enumerate(LAYERS) for folder in layer}
 TORCH = ("torch/", "ATen/", "c10/", "caffe2/")
 TORCH_FREE = ("common/base/", "common/rpc/", "common/metrics/", "common/http/", "common/storage/", "common/image/",
-              "common/dataset/", "common/checkpoint/", "services/")
+              "common/dataset/", "common/shapes/", "common/openai/", "common/prompts/", "common/checkpoint/",
+              "services/")
 OURS = repository.sources(".cc", ".h", under=["common/", "services/"])
 
 

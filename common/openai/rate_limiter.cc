@@ -1,0 +1,105 @@
+#include "common/openai/rate_limiter.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+#include "common/http/retry_after.h"
+
+namespace ip2p {
+namespace {
+
+constexpr double kMaxPerMinute = 1e12;
+
+std::optional<double> Number(const HttpResponse& response, const std::string& name) {
+  const std::string_view text = response.Header(name);
+  double number = 0;
+  if (text.empty() || !absl::SimpleAtod(absl::string_view(text.data(), text.size()), &number))
+    return std::nullopt;
+  if (!(number >= 0 && number <= kMaxPerMinute)) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+void TokenBucket::Fill(absl::Time now) {
+  if (now > at_) level_ = std::min(per_minute_, level_ + absl::ToDoubleSeconds(now - at_) * per_minute_ / 60);
+  at_ = std::max(at_, now);
+}
+
+absl::Time TokenBucket::Take(double amount, absl::Time now) {
+  if (per_minute_ <= 0) return now;
+  Fill(now);
+  level_ -= std::min(amount, per_minute_);  // one request above a minute's worth must still get through
+  return level_ >= 0 ? now : now + absl::Seconds(-level_ * 60 / per_minute_);
+}
+
+void TokenBucket::SetRate(double per_minute, absl::Time now) {
+  Fill(now);
+  if (per_minute_ <= 0) level_ = per_minute;
+  per_minute_ = per_minute;
+  level_ = std::min(level_, per_minute_);
+}
+
+void TokenBucket::LowerTo(double level, absl::Time now) {
+  if (per_minute_ <= 0) return;
+  Fill(now);
+  level_ = std::min(level_, level);
+}
+
+RateLimiter::RateLimiter(EventLoop* loop, RateLimits limits, absl::Duration longest_wait)
+    : loop_(loop),
+      limits_(limits),
+      longest_wait_(longest_wait),
+      requests_(static_cast<double>(limits.requests_per_minute), loop->Now()),
+      tokens_(static_cast<double>(limits.tokens_per_minute), loop->Now()) {}
+
+Task<absl::Status> RateLimiter::Acquire(int64_t tokens, CancelToken* cancel) {
+  const absl::Time now = loop_->Now();
+  const auto amount = static_cast<double>(tokens);
+  absl::Time turn = std::max(requests_.Take(1, now), tokens_.Take(amount, now));
+  absl::Status status;
+  while (status.ok()) {
+    turn = std::max(turn, blocked_until_);  // which may have moved while this one slept
+    const absl::Time present = loop_->Now();
+    if (turn <= present) co_return absl::OkStatus();
+    if (blocked_until_ - present > longest_wait_) {
+      status = absl::UnavailableError(absl::StrCat("the provider asks for a wait of ",
+                                                   absl::FormatDuration(blocked_until_ - present),
+                                                   "; wants at most ", absl::FormatDuration(longest_wait_)));
+      break;
+    }
+    status = co_await loop_->SleepUntil(turn, cancel);
+  }
+  requests_.GiveBack(1);
+  tokens_.GiveBack(amount);
+  co_return status;
+}
+
+void RateLimiter::BlockFor(absl::Duration wait) {
+  blocked_until_ = std::max(blocked_until_, loop_->Now() + wait);
+}
+
+void RateLimiter::Observe(const HttpResponse& response) {
+  Observe(response, "requests", limits_.requests_per_minute > 0, requests_);
+  Observe(response, "tokens", limits_.tokens_per_minute > 0, tokens_);
+}
+
+void RateLimiter::Observe(const HttpResponse& response, const char* kind, bool configured,
+                          TokenBucket& bucket) {
+  const absl::Time now = loop_->Now();
+  const auto limit = Number(response, absl::StrCat("x-ratelimit-limit-", kind));
+  const auto remaining = Number(response, absl::StrCat("x-ratelimit-remaining-", kind));
+  // A configured limit is the operator's; the server's can only lower it.
+  if (limit.value_or(0) > 0 && (!configured || *limit < bucket.per_minute())) bucket.SetRate(*limit, now);
+  if (!remaining.has_value()) return;
+  bucket.LowerTo(*remaining, now);
+  const auto reset = ParseReset(response.Header(absl::StrCat("x-ratelimit-reset-", kind)));
+  if (*remaining < 1 && reset.has_value() && bucket.per_minute() <= 0)
+    BlockFor(std::min(*reset, absl::Minutes(1)));
+}
+
+}  // namespace ip2p

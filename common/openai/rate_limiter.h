@@ -1,0 +1,74 @@
+// Holds requests to a number a minute and tokens a minute, and to the server's own word. One loop's thread.
+//
+// Two buckets of a minute's worth fill evenly; a request takes its place in line when it asks, so places come
+// in order. The server's headers correct the buckets: x-ratelimit-limit-* their size, -remaining-* their
+// content. A remaining of 0 where no rate is known closes the gate until its -reset-*, a minute at most. A
+// Retry-After closes the gate for everyone: no request is let through before.
+#pragma once
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "common/base/cancel_token.h"
+#include "common/base/task.h"
+#include "common/http/event_loop.h"
+#include "common/http/http_client.h"
+
+namespace ip2p {
+
+// A bucket that may owe: what is taken beyond its content is paid back before the taker's turn. Pure.
+class TokenBucket {
+ public:
+  // Full at first. A rate of 0 a minute is no limit.
+  TokenBucket(double per_minute, absl::Time now) : per_minute_(per_minute), level_(per_minute), at_(now) {}
+
+  // Takes at once; the moment from which it counts as there (never before `now`).
+  absl::Time Take(double amount, absl::Time now);
+  void GiveBack(double amount) { level_ += amount; }
+  // The server's knowledge: a new rate (> 0), or less left than thought.
+  void SetRate(double per_minute, absl::Time now);
+  void LowerTo(double level, absl::Time now);
+
+  double per_minute() const { return per_minute_; }
+
+ private:
+  void Fill(absl::Time now);
+
+  double per_minute_;
+  double level_;
+  absl::Time at_;
+};
+
+struct RateLimits {
+  int64_t requests_per_minute = 0;  // 0: what the server's headers say, none without them
+  int64_t tokens_per_minute = 0;
+};
+
+class RateLimiter {
+ public:
+  RateLimiter(EventLoop* loop, RateLimits limits, absl::Duration longest_wait);
+
+  // Returns when a request of `tokens` may be sent. CANCELLED. UNAVAILABLE when the gate is closed for longer
+  // than `longest_wait`: nobody waits for that.
+  Task<absl::Status> Acquire(int64_t tokens, CancelToken* cancel);
+  // Learns from an answer's headers.
+  void Observe(const HttpResponse& response);
+  // Closes the gate for everyone.
+  void BlockFor(absl::Duration wait);
+
+  int64_t requests_per_minute() const { return static_cast<int64_t>(requests_.per_minute()); }
+  int64_t tokens_per_minute() const { return static_cast<int64_t>(tokens_.per_minute()); }
+
+ private:
+  void Observe(const HttpResponse& response, const char* kind, bool configured, TokenBucket& bucket);
+
+  EventLoop* const loop_;
+  const RateLimits limits_;
+  const absl::Duration longest_wait_;
+  TokenBucket requests_;
+  TokenBucket tokens_;
+  absl::Time blocked_until_ = absl::InfinitePast();
+};
+
+}  // namespace ip2p

@@ -1,0 +1,191 @@
+#include "common/prompts/journal.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <utility>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+#include "common/dataset/line_reader.h"
+#include "common/prompts/journal_record.h"
+
+namespace ip2p {
+namespace {
+
+constexpr size_t kMaxRecordLine = 4 << 20;
+
+absl::Status Damaged(int64_t line, absl::string_view why) {
+  return absl::DataLossError(absl::StrCat("line ", line, " of the journal is damaged: ", why));
+}
+
+// Follows the output while the journal tells what it must be.
+class Reconciler {
+ public:
+  explicit Reconciler(AppendFile& output)
+      : output_(output), lines_(output.fd(), "the output", kMaxRecordLine) {}
+
+  absl::Status Expect(std::string_view wanted) {
+    if (!appending_) {
+      FileLine line;
+      IP2P_ASSIGN_OR_RETURN(const bool more, lines_.Next(line));
+      if (more && !line.torn && line.text == wanted) {
+        end_ = line.offset + line.bytes + 1;
+        return absl::OkStatus();
+      }
+      if (more && !(line.torn && wanted.starts_with(line.text))) return Changed(line.number);
+      appending_ = true;
+      IP2P_RETURN_IF_ERROR(output_.Truncate(end_));
+    }
+    return output_.Append(absl::StrCat(absl::string_view(wanted.data(), wanted.size()), "\n"));
+  }
+
+  absl::Status Finish() {
+    FileLine line;
+    if (appending_) return absl::OkStatus();
+    IP2P_ASSIGN_OR_RETURN(const bool more, lines_.Next(line));
+    return more ? Changed(line.number) : absl::OkStatus();
+  }
+
+ private:
+  static absl::Status Changed(int64_t line) {
+    return absl::DataLossError(absl::StrCat(
+        "line ", line, " of the output is not what its journal says; wants both as the run left them"));
+  }
+
+  AppendFile& output_;
+  LineReader lines_;
+  int64_t end_ = 0;  // of what is right
+  bool appending_ = false;
+};
+
+absl::Status OtherRun(const RunIdentity& found, const RunIdentity& wanted) {
+  const std::string start = "the output belongs to a run ";
+  if (found.captions != wanted.captions || found.fingerprint != wanted.fingerprint) {
+    return absl::FailedPreconditionError(absl::StrCat(start, "over other captions (", found.captions,
+                                                      " records); wants ", wanted.captions,
+                                                      " records, the same ones"));
+  }
+  if (found.seed != wanted.seed) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(start, "with seed ", found.seed, "; wants ", wanted.seed));
+  }
+  return absl::FailedPreconditionError(absl::StrCat(start, "of partition ", found.partition, " of ",
+                                                    found.n_partitions, "; wants ", wanted.partition, " of ",
+                                                    wanted.n_partitions));
+}
+
+absl::Status SyncFolderOf(const std::string& path) {
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  const int fd = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return absl::ErrnoToStatus(errno, "the output's folder cannot be opened");
+  const absl::Cleanup close = [fd] { ::close(fd); };
+  return ::fsync(fd) == 0 ? absl::OkStatus()
+                          : absl::ErrnoToStatus(errno, "the output's folder cannot be synced");
+}
+
+void Count(const JournalRecord& record, RunPast& past) {
+  past.done[static_cast<size_t>(record.outcome.index)] = true;
+  (record.outcome.rejected == RejectReason::kNone ? past.counts.accepted : past.counts.rejected) += 1;
+  past.counts.resumed += 1;
+  past.counts.usage += record.outcome.usage;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(const std::string& output_path,
+                                                       const RunIdentity& identity) {
+  IP2P_ASSIGN_OR_RETURN(AppendFile journal,
+                        AppendFile::Open(output_path + ".journal", "the journal", /*exclusive=*/true));
+  IP2P_ASSIGN_OR_RETURN(AppendFile output, AppendFile::Open(output_path, "the output", /*exclusive=*/false));
+  std::unique_ptr<Journal> result(new Journal(std::move(journal), std::move(output)));
+  result->past_.done.resize(static_cast<size_t>(identity.captions));
+  IP2P_RETURN_IF_ERROR(result->Replay(identity));
+  if (result->journal_.size() == 0) {
+    if (result->output_.size() > 0) {
+      return absl::FailedPreconditionError("the output exists and has no journal; wants another name");
+    }
+    IP2P_RETURN_IF_ERROR(result->journal_.Append(HeaderRecord(identity) + "\n"));
+    IP2P_RETURN_IF_ERROR(SyncFolderOf(output_path));
+  }
+  return result;
+}
+
+absl::Status Journal::Replay(const RunIdentity& identity) {
+  LineReader lines(journal_.fd(), "the journal", kMaxRecordLine);
+  Reconciler output(output_);
+  FileLine line;
+  while (true) {
+    IP2P_ASSIGN_OR_RETURN(const bool more, lines.Next(line));
+    if (!more) break;
+    if (line.torn) {
+      IP2P_RETURN_IF_ERROR(journal_.Truncate(line.offset));
+      break;
+    }
+    absl::StatusOr<ParsedRecord> parsed = ParseRecord(line.text);
+    if (!parsed.ok() || line.too_long) return Damaged(line.number, parsed.status().message());
+    if ((parsed->kind == ParsedRecord::Kind::kHeader) != (line.number == 1)) {
+      return Damaged(line.number, "the header stands first and once");
+    }
+    if (parsed->kind == ParsedRecord::Kind::kHeader) {
+      if (parsed->identity != identity) return OtherRun(parsed->identity, identity);
+      continue;
+    }
+    if (parsed->kind == ParsedRecord::Kind::kState) {
+      past_.state = std::move(parsed->state);
+      continue;
+    }
+    past_.spent_micro_usd = parsed->spent_micro_usd + parsed->reserved_micro_usd;
+    if (parsed->kind == ParsedRecord::Kind::kMoney) continue;
+    const int64_t index = parsed->record.outcome.index;
+    if (index < 0 || index >= identity.captions || past_.done[static_cast<size_t>(index)]) {
+      return Damaged(line.number, "its caption does not exist or has an outcome already");
+    }
+    Count(parsed->record, past_);
+    if (parsed->record.outcome.rejected == RejectReason::kNone) {
+      IP2P_RETURN_IF_ERROR(output.Expect(parsed->record.prompt_line));
+    }
+  }
+  return journal_.size() == 0 ? absl::OkStatus() : output.Finish();
+}
+
+absl::Status Journal::Append(const Outcome& outcome, int64_t spent_micro_usd, int64_t reserved_micro_usd) {
+  const int64_t before = journal_.size();
+  IP2P_RETURN_IF_ERROR(journal_.Append(OutcomeRecord(outcome, spent_micro_usd, reserved_micro_usd) + "\n"));
+  if (outcome.rejected != RejectReason::kNone) return absl::OkStatus();
+  absl::Status written = output_.Append(PromptLine(outcome.prompt) + "\n");
+  // Should this fail too, opening finds the output one line short and completes it.
+  if (!written.ok()) static_cast<void>(journal_.Truncate(before));
+  return written;
+}
+
+absl::Status Journal::RecordMoney(int64_t spent_micro_usd, int64_t reserved_micro_usd) {
+  return journal_.Append(MoneyRecord(spent_micro_usd, reserved_micro_usd) + "\n");
+}
+
+absl::Status Journal::RecordState(std::string_view json) { return journal_.Append(StateRecord(json) + "\n"); }
+
+absl::Status Journal::Sync() {
+  IP2P_RETURN_IF_ERROR(journal_.Sync());
+  return output_.Sync();
+}
+
+absl::Status ReadJournal(const std::string& path, const std::function<void(const JournalRecord&)>& visit) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return absl::ErrnoToStatus(errno, "the journal cannot be opened");
+  const absl::Cleanup close = [fd] { ::close(fd); };
+  LineReader lines(fd, "the journal", kMaxRecordLine);
+  FileLine line;
+  while (true) {
+    IP2P_ASSIGN_OR_RETURN(const bool more, lines.Next(line));
+    if (!more || line.torn) return absl::OkStatus();
+    const absl::StatusOr<ParsedRecord> parsed = ParseRecord(line.text);
+    if (!parsed.ok()) return Damaged(line.number, parsed.status().message());
+    if (parsed->kind == ParsedRecord::Kind::kOutcome) visit(parsed->record);
+  }
+}
+
+}  // namespace ip2p

@@ -1,0 +1,31 @@
+// The lines of a journal as text (FORMAT.md). Pure functions.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "common/prompts/journal.h"
+
+namespace ip2p {
+
+std::string HeaderRecord(const RunIdentity& identity);
+std::string MoneyRecord(int64_t spent_micro_usd, int64_t reserved_micro_usd);
+std::string StateRecord(std::string_view json);
+std::string OutcomeRecord(const Outcome& outcome, int64_t spent_micro_usd, int64_t reserved_micro_usd);
+
+struct ParsedRecord {
+  enum class Kind { kHeader, kOutcome, kMoney, kState };
+  Kind kind = Kind::kMoney;
+  RunIdentity identity;
+  JournalRecord record;  // views into the line
+  int64_t spent_micro_usd = 0;
+  int64_t reserved_micro_usd = 0;
+  std::string state;
+};
+
+// INVALID_ARGUMENT says what is wrong with the line.
+absl::StatusOr<ParsedRecord> ParseRecord(std::string_view line);
+
+}  // namespace ip2p
