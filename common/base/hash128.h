@@ -11,7 +11,7 @@ namespace ip2p {
 struct Hash128 {
   uint64_t low = 0;
   uint64_t high = 0;
-  friend auto operator<=>(const Hash128&, const Hash128&) = default;
+  friend auto operator<=>(const Hash128&, const Hash128&) = default;  // NOLINT(modernize-use-nullptr)
 };
 
 // A zero key gives the same hash in every process, for fingerprints.

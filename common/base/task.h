@@ -74,8 +74,8 @@ class [[nodiscard]] Task {
   using promise_type =
       internal::TaskPromise<T>;  // NOLINT(readability-identifier-naming): the language's name
 
-  Task(std::coroutine_handle<promise_type> handle)
-      : handle_(handle) {}  // NOLINT(google-explicit-constructor)
+  // From what get_return_object gives. NOLINTNEXTLINE(google-explicit-constructor)
+  Task(std::coroutine_handle<promise_type> handle) : handle_(handle) {}
   Task(Task&& other) noexcept : handle_(std::exchange(other.handle_, {})) {}
   Task& operator=(Task&&) = delete;
   ~Task() {

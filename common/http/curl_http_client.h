@@ -23,7 +23,7 @@ struct CurlHttpOptions {
 class CurlHttpClient final : public HttpClient {
  public:
   // The loop must outlive the client, and the client its requests. One client a loop.
-  CurlHttpClient(EventLoop* loop, CurlHttpOptions options = {});
+  explicit CurlHttpClient(EventLoop* loop, CurlHttpOptions options = {});
   ~CurlHttpClient() override;
 
   Task<absl::StatusOr<HttpResponse>> Send(HttpRequest request, CancelToken* cancel) override;

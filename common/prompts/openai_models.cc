@@ -93,7 +93,8 @@ Task<Verdict> OpenAiModerator::Judge(std::vector<std::string> texts, TryContext 
   const bool together = co_await JudgeOnce(texts, context.cancel, &verdict);
   if (together || texts.size() == 1 || verdict.result != AttemptResult::kAnswered) co_return verdict;
   for (std::string& text : texts) {
-    std::vector<std::string> one(1, std::move(text));
+    std::vector<std::string> one;
+    one.push_back(std::move(text));
     const bool judged = co_await JudgeOnce(one, context.cancel, &verdict);
     if (!judged || verdict.flagged) co_return verdict;
   }
