@@ -1,4 +1,4 @@
-// Finds texts that came before, among any number of them: 24 bytes each in a file without a name, and as many
+// Finds texts that came before, among up to 2^40 of them: 16 bytes each in a file without a name, and as many
 // in memory while Find sorts. One thread.
 #pragma once
 
@@ -18,6 +18,7 @@ class DuplicateFinder {
  public:
   static absl::StatusOr<DuplicateFinder> Create(const std::string& temp_folder);
 
+  // `index` in 0..2^40-1.
   absl::Status Add(int64_t index, std::string_view text);
   // Calls `duplicate` for every index but the lowest of each text, in no order; ends with its first error.
   absl::Status Find(absl::FunctionRef<absl::Status(int64_t index)> duplicate);

@@ -1,11 +1,13 @@
 // Captions files: permutation, formats, faults by line, duplicates.
 #include <sys/stat.h>
 
+#include <set>
 #include <thread>
 
 #include "common/prompts/caption_file.h"
 #include "common/prompts/caption_format.h"
 #include "common/prompts/caption_text.h"
+#include "common/prompts/duplicate_finder.h"
 #include "common/prompts/permutation.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -175,6 +177,25 @@ TEST(CaptionFileTest, DuplicatesByCaptionAndByUrlTheFirstWins) {
               "{\"caption\":\"a dog\",\"url\":\"u1\"}\n{\"caption\":\"a cow\"}\n{\"caption\":\"a hen\"}\n"),
       (std::vector<Read>{
           {kGood, "a cat", 1}, {kTwice, "", 2}, {kTwice, "", 3}, {kGood, "a cow", 4}, {kGood, "a hen", 5}}));
+}
+
+TEST(DuplicateFinderTest, TellsAllButTheLowestIndex) {
+  const TempFolder folder;
+  auto finder = DuplicateFinder::Create(folder.path());
+  ASSERT_TRUE(finder.ok()) << finder.status();
+  constexpr int64_t kLast = (int64_t{1} << 40) - 1;
+  EXPECT_TRUE(absl::IsInvalidArgument(finder->Add(kLast + 1, "a")));
+  EXPECT_TRUE(absl::IsInvalidArgument(finder->Add(-1, "a")));
+  for (int64_t i = 0; i < 10'000; ++i) ASSERT_TRUE(finder->Add(i, std::to_string(i % 9'997)).ok());
+  ASSERT_TRUE(finder->Add(kLast, "17").ok());
+  std::set<int64_t> found;
+  ASSERT_TRUE(finder
+                  ->Find([&found](int64_t index) {
+                    EXPECT_TRUE(found.insert(index).second);
+                    return absl::OkStatus();
+                  })
+                  .ok());
+  EXPECT_EQ(found, (std::set<int64_t>{9'997, 9'998, 9'999, kLast}));
 }
 
 TEST(CaptionFileTest, ReadsAPipeAndAListAlike) {
