@@ -71,6 +71,10 @@ std::string PartitionPath(const std::string& path, int64_t n_partitions, int64_t
 absl::StatusOr<std::unique_ptr<GenerationJob>> GenerationJob::Open(GenerationOrder order) {
   IP2P_RETURN_IF_ERROR(CheckOrder(order));
   const std::string temp_folder = TempFolderOf(order);
+  std::error_code error;
+  if (!order.output_path.empty() && order.temp_folder.empty() && !fs::is_directory(temp_folder, error)) {
+    return absl::NotFoundError("the output's folder does not exist; wants one");
+  }
   std::unique_ptr<CaptionFile> captions;
   if (order.captions_path.empty()) {
     IP2P_ASSIGN_OR_RETURN(captions, CaptionFile::FromList(order.captions, temp_folder));

@@ -42,6 +42,7 @@ Task<absl::Status> GenerationRun::Run() {
   tick_stop_.Cancel();
   co_await tasks_.Wait();
   if (status_.ok()) FlushFailures();
+  DropFailures();
   if (parts_.journal != nullptr && parts_.budget != nullptr) {
     absl::Status kept =
         parts_.journal->RecordMoney(parts_.budget->spent_micro_usd(), parts_.budget->reserved_micro_usd());
@@ -116,7 +117,7 @@ bool GenerationRun::Take(std::optional<NumberedCaption>& caption) {
 void GenerationRun::Finish(MadePrompt made, int64_t line) {
   made.outcome.line = line;
   if (!made.end.ok()) {
-    counts_.usage += made.outcome.usage;  // consumed, though this caption has no outcome yet
+    GiveUp(made.outcome);
     End(std::move(made.end));
     return;
   }
@@ -131,12 +132,24 @@ void GenerationRun::Finish(MadePrompt made, int64_t line) {
                      absl::IsPermissionDenied(made.provider) || absl::IsUnauthenticated(made.provider);
   const std::string why = absl::StrCat("the provider failed for ", failures_.size(),
                                        " captions in a row: ", made.provider.message());
-  failures_.clear();
+  DropFailures();
   End(final ? absl::FailedPreconditionError(why) : absl::UnavailableError(why));
 }
 
 void GenerationRun::FlushFailures() {
   for (const Outcome& failure : std::exchange(failures_, {})) Record(failure);
+}
+
+void GenerationRun::DropFailures() {
+  for (const Outcome& failure : std::exchange(failures_, {})) GiveUp(failure);
+}
+
+void GenerationRun::GiveUp(const Outcome& outcome) {
+  counts_.usage += outcome.usage;
+  if (parts_.journal == nullptr || outcome.usage.requests == 0) return;
+  absl::Status kept = parts_.journal->RecordMoney(parts_.budget->spent_micro_usd(),
+                                                  parts_.budget->reserved_micro_usd(), outcome.usage);
+  if (!kept.ok()) End(std::move(kept));
 }
 
 void GenerationRun::Record(const Outcome& outcome) {

@@ -77,6 +77,8 @@ class GenerationRun {
   bool Take(std::optional<NumberedCaption>& caption);
   void Finish(MadePrompt made, int64_t line);
   void FlushFailures();
+  void DropFailures();
+  void GiveUp(const Outcome& outcome);  // what it consumed counts, but the caption has no outcome
   void Record(const Outcome& outcome);
   void End(absl::Status status);
   void Tell();

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
@@ -78,6 +79,10 @@ absl::Status OtherRun(const RunIdentity& found, const RunIdentity& wanted) {
                                                     wanted.n_partitions));
 }
 
+absl::Status NotOurs() {
+  return absl::FailedPreconditionError("the output exists and has no journal; wants another name");
+}
+
 absl::Status SyncFolderOf(const std::string& path) {
   const std::filesystem::path folder = std::filesystem::path(path).parent_path();
   const int fd = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -98,16 +103,21 @@ void Count(const JournalRecord& record, RunPast& past) {
 
 absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(const std::string& output_path,
                                                        const RunIdentity& identity) {
+  const std::string journal_path = output_path + ".journal";
+  std::error_code error;
+  // Told before a journal is made beside it, and below again for one that is empty.
+  if (!std::filesystem::exists(journal_path, error) && std::filesystem::file_size(output_path, error) > 0 &&
+      !error) {
+    return NotOurs();
+  }
   IP2P_ASSIGN_OR_RETURN(AppendFile journal,
-                        AppendFile::Open(output_path + ".journal", "the journal", /*exclusive=*/true));
+                        AppendFile::Open(journal_path, "the journal", /*exclusive=*/true));
   IP2P_ASSIGN_OR_RETURN(AppendFile output, AppendFile::Open(output_path, "the output", /*exclusive=*/false));
   std::unique_ptr<Journal> result(new Journal(std::move(journal), std::move(output)));
   result->past_.done.resize(static_cast<size_t>(identity.captions));
   IP2P_RETURN_IF_ERROR(result->Replay(identity));
   if (result->journal_.size() == 0) {
-    if (result->output_.size() > 0) {
-      return absl::FailedPreconditionError("the output exists and has no journal; wants another name");
-    }
+    if (result->output_.size() > 0) return NotOurs();
     IP2P_RETURN_IF_ERROR(result->journal_.Append(HeaderRecord(identity) + "\n"));
     IP2P_RETURN_IF_ERROR(SyncFolderOf(output_path));
   }
@@ -139,7 +149,10 @@ absl::Status Journal::Replay(const RunIdentity& identity) {
       continue;
     }
     past_.spent_micro_usd = parsed->spent_micro_usd + parsed->reserved_micro_usd;
-    if (parsed->kind == ParsedRecord::Kind::kMoney) continue;
+    if (parsed->kind == ParsedRecord::Kind::kMoney) {
+      past_.counts.usage += parsed->record.outcome.usage;
+      continue;
+    }
     const int64_t index = parsed->record.outcome.index;
     if (index < 0 || index >= identity.captions || past_.done[static_cast<size_t>(index)]) {
       return Damaged(line.number, "its caption does not exist or has an outcome already");
@@ -162,8 +175,8 @@ absl::Status Journal::Append(const Outcome& outcome, int64_t spent_micro_usd, in
   return written;
 }
 
-absl::Status Journal::RecordMoney(int64_t spent_micro_usd, int64_t reserved_micro_usd) {
-  return journal_.Append(MoneyRecord(spent_micro_usd, reserved_micro_usd) + "\n");
+absl::Status Journal::RecordMoney(int64_t spent_micro_usd, int64_t reserved_micro_usd, const Usage& usage) {
+  return journal_.Append(MoneyRecord(spent_micro_usd, reserved_micro_usd, usage) + "\n");
 }
 
 absl::Status Journal::RecordState(std::string_view json) { return journal_.Append(StateRecord(json) + "\n"); }
@@ -173,7 +186,8 @@ absl::Status Journal::Sync() {
   return output_.Sync();
 }
 
-absl::Status ReadJournal(const std::string& path, const std::function<void(const JournalRecord&)>& visit) {
+absl::Status ReadJournal(const std::string& path, const std::function<void(const JournalRecord&)>& visit,
+                         Usage& lost) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return absl::ErrnoToStatus(errno, "the journal cannot be opened");
   const absl::Cleanup close = [fd] { ::close(fd); };
@@ -185,6 +199,7 @@ absl::Status ReadJournal(const std::string& path, const std::function<void(const
     const absl::StatusOr<ParsedRecord> parsed = ParseRecord(line.text);
     if (!parsed.ok()) return Damaged(line.number, parsed.status().message());
     if (parsed->kind == ParsedRecord::Kind::kOutcome) visit(parsed->record);
+    if (parsed->kind == ParsedRecord::Kind::kMoney) lost += parsed->record.outcome.usage;
   }
 }
 

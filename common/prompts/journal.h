@@ -52,7 +52,8 @@ class Journal {
   // Records the outcome, and the prompt if accepted. On an error neither file has a part of it.
   absl::Status Append(const Outcome& outcome, int64_t spent_micro_usd, int64_t reserved_micro_usd);
   // Call before a request goes out: a killed process has spent at most what stands here.
-  absl::Status RecordMoney(int64_t spent_micro_usd, int64_t reserved_micro_usd);
+  // `usage`: of captions that got no outcome, so that the sums of all runs hold it.
+  absl::Status RecordMoney(int64_t spent_micro_usd, int64_t reserved_micro_usd, const Usage& usage = {});
   // Something of the provider's that must survive (a batch's id): one JSON object.
   absl::Status RecordState(std::string_view json);
   absl::Status Sync();
@@ -66,12 +67,13 @@ class Journal {
   RunPast past_;
 };
 
-// Calls `visit` with every record of a journal that nobody has to hold, for statistics. DATA_LOSS names the
-// line.
 struct JournalRecord {
   Outcome outcome;  // without the prompt
   std::string_view prompt_line;
 };
-absl::Status ReadJournal(const std::string& path, const std::function<void(const JournalRecord&)>& visit);
+// Calls `visit` with every outcome in a journal that nobody has to hold, for statistics, and adds what
+// captions without one consumed to `lost`. DATA_LOSS names the line.
+absl::Status ReadJournal(const std::string& path, const std::function<void(const JournalRecord&)>& visit,
+                         Usage& lost);
 
 }  // namespace ip2p

@@ -46,6 +46,20 @@ absl::Status ReadHeader(const nlohmann::json& json, ParsedRecord& parsed) {
   return absl::OkStatus();
 }
 
+Usage ReadUsage(const nlohmann::json& json) {
+  return {.requests = NumberOr(json, "requests"),
+          .prompt_tokens = NumberOr(json, "prompt_tokens"),
+          .completion_tokens = NumberOr(json, "completion_tokens"),
+          .cost_micro_usd = NumberOr(json, "cost_micro_usd")};
+}
+
+void Put(const Usage& usage, Json& json) {
+  json["requests"] = usage.requests;
+  json["prompt_tokens"] = usage.prompt_tokens;
+  json["completion_tokens"] = usage.completion_tokens;
+  json["cost_micro_usd"] = usage.cost_micro_usd;
+}
+
 absl::Status ReadOutcome(std::string_view line, const nlohmann::json& json, ParsedRecord& parsed) {
   parsed.kind = ParsedRecord::Kind::kOutcome;
   Outcome& outcome = parsed.record.outcome;
@@ -53,10 +67,7 @@ absl::Status ReadOutcome(std::string_view line, const nlohmann::json& json, Pars
   outcome.line = NumberOr(json, "line");
   IP2P_ASSIGN_OR_RETURN(outcome.model, TextOr(json, "model"));
   IP2P_ASSIGN_OR_RETURN(outcome.detail, TextOr(json, "detail"));
-  outcome.usage.requests = NumberOr(json, "requests");
-  outcome.usage.prompt_tokens = NumberOr(json, "prompt_tokens");
-  outcome.usage.completion_tokens = NumberOr(json, "completion_tokens");
-  outcome.usage.cost_micro_usd = NumberOr(json, "cost_micro_usd");
+  outcome.usage = ReadUsage(json);
   IP2P_ASSIGN_OR_RETURN(const std::string outcome_name, TextOr(json, "outcome"));
   if (!ParseReject(outcome_name, outcome.rejected)) {
     return absl::InvalidArgumentError("the record's outcome is unknown");
@@ -86,8 +97,12 @@ std::string HeaderRecord(const RunIdentity& identity) {
   return Dump(json);
 }
 
-std::string MoneyRecord(int64_t spent_micro_usd, int64_t reserved_micro_usd) {
-  return absl::StrCat("{\"spent\":", spent_micro_usd, ",\"reserved\":", reserved_micro_usd, "}");
+std::string MoneyRecord(int64_t spent_micro_usd, int64_t reserved_micro_usd, const Usage& usage) {
+  Json json;
+  if (usage.requests > 0) Put(usage, json);
+  json["spent"] = spent_micro_usd;
+  json["reserved"] = reserved_micro_usd;
+  return Dump(json);
 }
 
 std::string StateRecord(std::string_view json) {
@@ -103,10 +118,7 @@ std::string OutcomeRecord(const Outcome& outcome, int64_t spent_micro_usd, int64
   json["outcome"] = RejectName(outcome.rejected);
   if (!outcome.detail.empty()) json["detail"] = outcome.detail;
   if (!outcome.model.empty()) json["model"] = outcome.model;
-  json["requests"] = outcome.usage.requests;
-  json["prompt_tokens"] = outcome.usage.prompt_tokens;
-  json["completion_tokens"] = outcome.usage.completion_tokens;
-  json["cost_micro_usd"] = outcome.usage.cost_micro_usd;
+  Put(outcome.usage, json);
   json["spent"] = spent_micro_usd;
   json["reserved"] = reserved_micro_usd;
   std::string line = Dump(json);
@@ -128,7 +140,9 @@ absl::StatusOr<ParsedRecord> ParseRecord(std::string_view line) {
   } else if (json.contains("state")) {
     parsed.kind = ParsedRecord::Kind::kState;
     parsed.state = json["state"].dump();
-  } else if (!json.contains("spent")) {
+  } else if (json.contains("spent")) {
+    parsed.record.outcome.usage = ReadUsage(json);
+  } else {
     return absl::InvalidArgumentError("the record is of no known kind");
   }
   return parsed;

@@ -11,7 +11,8 @@
 namespace ip2p {
 
 std::string HeaderRecord(const RunIdentity& identity);
-std::string MoneyRecord(int64_t spent_micro_usd, int64_t reserved_micro_usd);
+// `usage`: consumed since the last record by captions that got no outcome.
+std::string MoneyRecord(int64_t spent_micro_usd, int64_t reserved_micro_usd, const Usage& usage = {});
 std::string StateRecord(std::string_view json);
 std::string OutcomeRecord(const Outcome& outcome, int64_t spent_micro_usd, int64_t reserved_micro_usd);
 
@@ -19,7 +20,7 @@ struct ParsedRecord {
   enum class Kind { kHeader, kOutcome, kMoney, kState };
   Kind kind = Kind::kMoney;
   RunIdentity identity;
-  JournalRecord record;  // views into the line
+  JournalRecord record;  // views into the line; of kMoney the usage alone
   int64_t spent_micro_usd = 0;
   int64_t reserved_micro_usd = 0;
   std::string state;

@@ -102,10 +102,11 @@ absl::StatusOr<PromptStats> ReadPromptStats(const std::string& path) {
   if (!std::filesystem::exists(journal, error)) return stats;
   stats.has_journal = true;
   stats.usage = {};
-  IP2P_RETURN_IF_ERROR(ReadJournal(journal, [&stats](const JournalRecord& record) {
+  const auto count = [&stats](const JournalRecord& record) {
     stats.usage += record.outcome.usage;
     if (record.outcome.rejected != RejectReason::kNone) ++stats.rejects[RejectName(record.outcome.rejected)];
-  }));
+  };
+  IP2P_RETURN_IF_ERROR(ReadJournal(journal, count, stats.usage));
   return stats;
 }
 

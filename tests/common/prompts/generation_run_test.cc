@@ -5,6 +5,7 @@
 #include <set>
 
 #include "common/prompts/generation_job.h"
+#include "common/prompts/prompt_stats.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/fakes/fake_clock.h"
@@ -163,6 +164,12 @@ TEST_F(GenerationRunTest, GraceEndsWhatTakesTooLong) {
   EXPECT_EQ(clock_.Now() - absl::UnixEpoch(), absl::Seconds(10));
   EXPECT_EQ(counts_.accepted, 0);
   EXPECT_EQ(model.tries.size(), 4u);
+  EXPECT_EQ(counts_.usage.requests, 4);  // consumed, though there is nothing to show for it
+  cancel_ = std::make_unique<CancelToken>();
+  model.latency = absl::Milliseconds(200);
+  EXPECT_TRUE(Run(model).ok());
+  EXPECT_EQ(counts_.usage.requests, 12);
+  EXPECT_EQ(ReadPromptStats(folder_.In("out.jsonl"))->usage.requests, 12);
 }
 
 TEST_F(GenerationRunTest, StopsHardAtTheBudgetAndNeverSpendsMore) {
@@ -208,9 +215,12 @@ TEST_F(GenerationRunTest, AnOutageCostsNoCaption) {
   });
   EXPECT_EQ(Run(model), absl::UnavailableError("the provider failed for 20 captions in a row: no route"));
   EXPECT_EQ(counts_.rejected, 0);
+  const int64_t in_vain = counts_.usage.requests;
+  EXPECT_GE(in_vain, 20);
   down = false;
   EXPECT_TRUE(Run(model).ok());
   EXPECT_EQ(counts_.accepted, 100);
+  EXPECT_EQ(counts_.usage.requests, in_vain + 100);
 }
 
 TEST_F(GenerationRunTest, SingleFailuresAreOutcomes) {
@@ -317,6 +327,15 @@ TEST(GenerationJobTest, ListsEveryFaultOfAnOrder) {
   EXPECT_THAT(message, HasSubstr("temperature is nan; wants 0..2\n"));
   EXPECT_THAT(message, HasSubstr("max_tries is 0; wants 1..10\n"));
   EXPECT_THAT(message, HasSubstr("the budget is -1 millionths"));
+}
+
+TEST(GenerationJobTest, WantsTheOutputsFolder) {
+  const TempFolder folder;
+  GenerationOrder order;
+  order.captions = {{.text = "a"}};
+  order.output_path = folder.In("none/out.jsonl");
+  EXPECT_EQ(GenerationJob::Open(order).status(),
+            absl::NotFoundError("the output's folder does not exist; wants one"));
 }
 
 TEST(GenerationJobTest, PartitionsHaveTheirOwnFiles) {

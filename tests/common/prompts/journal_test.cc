@@ -135,6 +135,10 @@ TEST_F(JournalTest, NothingOfSomebodyElseIsOverwritten) {
   EXPECT_EQ(Open().status(),
             absl::FailedPreconditionError("the output exists and has no journal; wants another name"));
   EXPECT_EQ(folder_.Read("prompts.jsonl"), "something dear\n");
+  EXPECT_FALSE(std::filesystem::exists(out() + ".journal"));
+  folder_.Write("prompts.jsonl.journal", "");  // as one who was killed at once leaves it
+  EXPECT_TRUE(absl::IsFailedPrecondition(Open().status()));
+  EXPECT_EQ(folder_.Read("prompts.jsonl"), "something dear\n");
 }
 
 TEST_F(JournalTest, RefusesWhatWasChanged) {
@@ -168,11 +172,16 @@ TEST_F(JournalTest, CanBeReadByOthersMeanwhile) {
   const auto writer = Open();
   ASSERT_TRUE((*writer)->Append(Accepted(3), 7, 0).ok());
   ASSERT_TRUE((*writer)->Append(Rejected(1, RejectReason::kRefused), 7, 0).ok());
+  const Usage in_vain{.requests = 3, .prompt_tokens = 40, .completion_tokens = 5, .cost_micro_usd = 6};
+  ASSERT_TRUE((*writer)->RecordMoney(13, 0, in_vain).ok());
   std::vector<std::string> seen;
-  ASSERT_TRUE(ReadJournal(out() + ".journal", [&seen](const JournalRecord& record) {
-                seen.push_back(RejectName(record.outcome.rejected));
-              }).ok());
+  const auto visit = [&seen](const JournalRecord& record) {
+    seen.emplace_back(RejectName(record.outcome.rejected));
+  };
+  Usage lost;
+  ASSERT_TRUE(ReadJournal(out() + ".journal", visit, lost).ok());
   EXPECT_EQ(seen, (std::vector<std::string>{"none", "refused"}));
+  EXPECT_EQ(lost, in_vain);
 }
 
 TEST(JournalRecordTest, RejectNamesComeBack) {
