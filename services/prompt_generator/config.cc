@@ -99,6 +99,9 @@ void Interpret(const Texts& texts, ServerConfig& config, std::vector<std::string
     faults.push_back(absl::StrCat("provider is \"", texts.provider,
                                   "\"; wants openai-chat, openai-completion, openai-batch or shapes"));
   }
+  if (texts.max_usd < 0 && texts.max_usd != -1) {
+    faults.push_back(absl::StrCat("max_usd is ", texts.max_usd, "; wants 0 or more, or -1: unlimited"));
+  }
   if (texts.max_usd >= 0) config.max_micro_usd = std::llround(texts.max_usd * 1e6);
   config.params.moderation = !texts.no_moderation;
   config.providers.api.limits.requests_per_minute = texts.requests_per_minute;

@@ -135,6 +135,8 @@ TEST(ConfigTest, MoneyIsUnlimitedUnlessSaid) {
   EXPECT_FALSE(load({}).max_micro_usd.has_value());
   EXPECT_EQ(load({"--max-usd", "0"}).max_micro_usd, 0);
   EXPECT_EQ(load({"--max-usd", "1.5"}).max_micro_usd, 1'500'000);
+  const auto odd = LoadServerConfig({"--max-usd", "-0.5"}, [](const char*) { return nullptr; });
+  EXPECT_THAT(std::string(odd.status().message()), HasSubstr("max_usd is -0.5; wants 0 or more"));
   EXPECT_TRUE(load({}).params.moderation);
   EXPECT_FALSE(load({"--no-moderation"}).params.moderation);
 }
