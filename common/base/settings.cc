@@ -213,12 +213,11 @@ std::string Settings::Help() const {
                    "  %-24s %s%s\n", FlagName(entry.name), entry.help,
                    entry.shown_default.empty() ? "" : absl::StrCat(" (default ", entry.shown_default, ")")));
   }
-  absl::StrAppend(
-      &text,
-      "  --config                 JSON file of the same settings, as {\"queue_limit\": 16}\n"
-      "  --help, --version\n\n"
-      "Each can be set by a variable too: --queue-limit is IP2P_QUEUE_LIMIT. Flag over variable over "
-      "file.\n");
+  absl::StrAppend(&text,
+                  "  --config                 JSON file of the same settings, as {\"log_level\": \"debug\"}\n"
+                  "  --help, --version\n\n"
+                  "Each can be set by a variable too: --log-level is IP2P_LOG_LEVEL. Flag over variable over "
+                  "file.\n");
   return text;
 }
 
