@@ -51,9 +51,11 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport):
         self.transport = transport
         self.fake.connections += 1
+        self.fake.open.add(self)
 
     def connection_lost(self, exc):
         self.transport = None
+        self.fake.open.discard(self)
 
     def data_received(self, data):
         self.buffer += data
@@ -86,10 +88,10 @@ class Connection(asyncio.Protocol):
 
     def send(self, reply):
         self.fake.in_flight -= 1
-        if reply.block_until:
-            self.fake.note_block(reply.block_until)
         if self.transport is None:
             return
+        if reply.block_until:
+            self.fake.note_block(reply.block_until)
         if reply.how == "reset":
             self.transport.abort()
             return
@@ -154,6 +156,7 @@ class OpenAiFake:
         self.violations = []
         self.allowed_at = self.blocked_at = 0.0
         self.in_flight = self.most_in_flight = self.connections = self.flooded = 0
+        self.open = set()
         self.loop = self.server = self.thread = None
         self.port = 0
 
@@ -188,6 +191,21 @@ class OpenAiFake:
     def __exit__(self, *exc):
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
+
+    def forget_client(self):
+        """After a client was killed: a Retry-After that it was told, or that is on its way to it, binds nobody."""
+        forgotten = threading.Event()
+
+        def forget():
+            for connection in list(self.open):
+                if connection.transport is not None:
+                    connection.transport.abort()
+                connection.transport = None
+            self.allowed_at = 0
+            forgotten.set()
+
+        self.loop.call_soon_threadsafe(forget)
+        forgotten.wait()
 
     @property
     def url(self):
