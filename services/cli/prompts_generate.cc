@@ -7,10 +7,13 @@
 #include <memory>
 
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "services/cli/prompts_commands.h"
 
 namespace ip2p {
 namespace {
+
+constexpr int64_t kMostUsd = 1'000'000'000;
 
 struct GenerateFlags {
   GenerateTask task;
@@ -27,7 +30,9 @@ void AddSourceFlags(CLI::App& app, GenerateFlags& flags) {
                  ".jsonl, .txt or .csv; - for JSONL on standard input");
   app.add_option("--out", task.order.output_path,
                  "Prompts, JSONL; its journal stands beside it, and a rerun resumes");
-  app.add_option("--n-partitions", run.n_partitions, "Shares of the captions")->capture_default_str();
+  app.add_option("--n-partitions", run.n_partitions,
+                 "Shares of the captions; their files are named NAME-00003-of-00010.jsonl")
+      ->capture_default_str();
   app.add_option("--partition", flags.partition, "Our share (default: JOB_COMPLETION_INDEX, else 0)");
   app.add_option("--concurrency", run.concurrency, "Captions in flight")->capture_default_str();
   app.add_option("--max-usd", flags.max_usd, "Stop before more than this is spent; 0: only what is free");
@@ -72,6 +77,11 @@ GenerateTask Finish(const GenerateFlags& flags) {
   if (flags.partition < 0 && index != nullptr && !absl::SimpleAtoi(index, &task.order.run.partition)) {
     throw CLI::ValidationError("JOB_COMPLETION_INDEX is no whole number");
   }
+  if (flags.max_usd != -1 &&
+      !(flags.max_usd >= 0 && flags.max_usd <= static_cast<double>(kMostUsd))) {  // NaN is no limit either
+    throw CLI::ValidationError(
+        absl::StrCat("max_usd is ", flags.max_usd, "; wants 0..", kMostUsd, ", or -1: unlimited"));
+  }
   if (flags.max_usd >= 0) task.order.max_micro_usd = std::llround(flags.max_usd * 1e6);
   task.order.provider = ParseProvider(flags.provider).value_or(ProviderKind::kDefault);
   task.order.run.params.moderation = !flags.no_moderation;
@@ -80,7 +90,8 @@ GenerateTask Finish(const GenerateFlags& flags) {
   if (task.order.captions_path.empty() && (!remote || task.captions_file.empty())) {
     throw CLI::RequiredError("--captions");
   }
-  if (!remote && task.order.output_path.empty()) throw CLI::RequiredError("--out");
+  // A server keeps a named run; otherwise what was paid for would go nowhere.
+  if (task.order.output_path.empty() && (!remote || task.run_name.empty())) throw CLI::RequiredError("--out");
   if (const absl::Status status = CheckOrder(task.order); !status.ok()) {
     throw CLI::ValidationError(std::string(status.message()));
   }

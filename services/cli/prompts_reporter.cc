@@ -39,6 +39,7 @@ std::string CountsJson(const RunCounts& counts) {
 
 PromptsReporter::~PromptsReporter() {
   if (width_ > 0) console_.err << "\n" << std::flush;
+  if (!untold_.empty()) console_.err << untold_ << "\n" << std::flush;
 }
 
 void PromptsReporter::OnProgress(const RunCounts& counts, std::optional<absl::Duration> remaining) {
@@ -53,7 +54,11 @@ void PromptsReporter::OnProgress(const RunCounts& counts, std::optional<absl::Du
   }
   const absl::Time now = console_.clock->Now();
   const bool last = counts.total > 0 && counts.accepted + counts.rejected == counts.total;
-  if (!last && now - told_ < kBetweenLines) return;
+  if (!last && now - told_ < kBetweenLines) {
+    untold_ = text;
+    return;
+  }
+  untold_.clear();
   told_ = now;
   console_.err << text << "\n" << std::flush;
 }

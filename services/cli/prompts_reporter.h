@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "absl/time/time.h"
 #include "common/prompts/generation_run.h"
@@ -13,7 +14,7 @@ namespace ip2p {
 class PromptsReporter final : public RunListener {
  public:
   explicit PromptsReporter(Console& console) : console_(console) {}
-  ~PromptsReporter() override;  // leaves the terminal at the start of a line
+  ~PromptsReporter() override;  // tells where the run ended, and ends the terminal's line
 
   void OnProgress(const RunCounts& counts, std::optional<absl::Duration> remaining) override;
   const RunCounts& counts() const { return counts_; }
@@ -23,6 +24,7 @@ class PromptsReporter final : public RunListener {
   RunCounts counts_;
   size_t width_ = 0;  // of what stands on the line
   absl::Time told_ = absl::InfinitePast();
+  std::string untold_;  // the last text, when it came too soon after another one
 };
 
 // "120/1000  accepted 100  rejected 20  $0.012345  1:20 left"

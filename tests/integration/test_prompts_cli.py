@@ -71,6 +71,8 @@ def test_a_job_index_is_the_partition(tmp_path):
 def test_wrong_flags_do_nothing(tmp_path):
     for arguments in (["--out", "x"], ["--captions", "c.txt"],
                       ["--captions", "c.txt", "--out", "x", "--concurrency", "0"],
+                      ["--captions", "c.txt", "--server", "127.0.0.1:1"],
+                      *(["--captions", "c.txt", "--out", "x", "--max-usd", odd] for odd in ("nan", "-3", "inf", "1e12")),
                       ["--captions", "c.txt", "--out", "x", "--provider", "gpt"]):
         prompts("generate", *arguments, code=2)
     missing = prompts("generate", "--captions", tmp_path / "none.txt", "--out", tmp_path / "x.jsonl", code=42)
