@@ -4,8 +4,9 @@
                                   [--ip2p build/bin/ip2p]
 
 Prints one JSON line a size: captions a second, its share of the ideal (concurrency / latency), the process's peak memory
-and CPU seconds. `--provider shapes --sizes 10000,100000,1000000` shows that memory stays flat. Nothing is asserted:
-figures depend on the machine; README.md and the commit messages hold those that were measured.
+(and what `ip2p --version` takes of it: libraries, torch where it is linked) and CPU seconds. `--provider shapes --sizes
+10000,100000,1000000` shows that memory stays flat. Nothing is asserted: figures depend on the machine;
+README.md and the commit messages hold those that were measured.
 """
 
 import argparse
@@ -39,6 +40,11 @@ def start_fake(latency_ms):
     return fake, int(fake.stdout.readline())
 
 
+def wait_for(process):
+    _, status, usage = os.wait4(process.pid, 0)
+    return os.waitstatus_to_exitcode(status), round(usage.ru_maxrss / 1024, 1), usage
+
+
 def measure(arguments, size, folder, base_url):
     captions, out = folder / f"captions-{size}.jsonl", folder / f"prompts-{size}.jsonl"
     write_captions(captions, size, arguments.provider == "shapes")
@@ -47,15 +53,16 @@ def measure(arguments, size, folder, base_url):
     if base_url:
         command += ["--base-url", base_url, "--no-moderation"]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("IP2P_")}
+    _, libraries, _ = wait_for(subprocess.Popen([arguments.ip2p, "--version"], stdout=subprocess.DEVNULL))
     began = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
                                env=environment | {"OPENAI_API_KEY": "sk-bench-0123456789"})
     counts = json.loads(process.stdout.read())
-    _, status, usage = os.wait4(process.pid, 0)
+    code, peak, usage = wait_for(process)
     seconds = time.monotonic() - began
-    figures = {"captions": size, "exit": os.waitstatus_to_exitcode(status), "accepted": counts["accepted"],
+    figures = {"captions": size, "exit": code, "accepted": counts["accepted"],
                "rejected": counts["rejected"], "seconds": round(seconds, 2), "captions_per_s": round(size / seconds, 1),
-               "peak_mb": round(usage.ru_maxrss / 1024, 1), "cpu_s": round(usage.ru_utime + usage.ru_stime, 2)}
+               "peak_mb": peak, "libraries_mb": libraries, "cpu_s": round(usage.ru_utime + usage.ru_stime, 2)}
     if base_url:
         ideal = arguments.concurrency / (arguments.latency_ms / 1000)
         figures["of_ideal"] = round(size / seconds / ideal, 3)
