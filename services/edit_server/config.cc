@@ -1,7 +1,6 @@
 // What is set by text becomes values; what fits none is listed.
 #include "services/edit_server/config.h"
 
-#include <cstdio>
 #include <set>
 #include <utility>
 
@@ -9,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "common/base/log.h"
+#include "common/rpc/server_settings.h"
 
 namespace ip2p::edit_server {
 namespace {
@@ -83,17 +82,6 @@ void ReadModels(const Texts& texts, ServerConfig& config, std::vector<std::strin
   }
 }
 
-void ReadLogLevel(const std::string& text, std::vector<std::string>& faults) {
-  const std::pair<const char*, LogLevel> levels[] = {{"debug", LogLevel::kDebug},
-                                                     {"info", LogLevel::kInfo},
-                                                     {"warning", LogLevel::kWarning},
-                                                     {"error", LogLevel::kError}};
-  for (const auto& [name, level] : levels) {
-    if (text == name) return SetLogLevel(level);
-  }
-  faults.push_back(absl::StrCat("log_level is \"", text, "\"; wants debug, info, warning or error"));
-}
-
 }  // namespace
 
 absl::StatusOr<std::optional<ServerConfig>> LoadServerConfig(const std::vector<std::string>& args,
@@ -101,18 +89,9 @@ absl::StatusOr<std::optional<ServerConfig>> LoadServerConfig(const std::vector<s
   ServerConfig config;
   Texts texts;
   Settings settings = Declare(config, texts);
-  const std::string help = settings.Help();
   std::vector<std::string> faults;
-  const absl::StatusOr<Settings::Outcome> outcome = settings.Load(args, environment);
-  if (!outcome.ok()) faults.push_back(std::string(outcome.status().message()));
-  if (outcome.ok() && *outcome == Settings::Outcome::kHelp) {
-    std::fputs(help.c_str(), stdout);
+  if (!LoadOrPrint(settings, args, environment, "ip2p_edit_server " IP2P_VERSION, faults))
     return std::optional<ServerConfig>();
-  }
-  if (outcome.ok() && *outcome == Settings::Outcome::kVersion) {
-    std::puts("ip2p_edit_server " IP2P_VERSION);
-    return std::optional<ServerConfig>();
-  }
   ReadModels(texts, config, faults);
   ReadLogLevel(config.log_level, faults);
   if (const absl::StatusOr<Precision> precision = ParsePrecision(texts.precision); precision.ok()) {
@@ -121,12 +100,7 @@ absl::StatusOr<std::optional<ServerConfig>> LoadServerConfig(const std::vector<s
     faults.push_back(std::string(precision.status().message()));
   }
   if (config.metrics_listen == "off") config.metrics_listen.clear();
-  if (config.tls_cert_file.empty() != config.tls_key_file.empty()) {
-    faults.push_back("TLS is half configured; wants both tls_cert_file and tls_key_file");
-  }
-  if (!config.tls_client_ca_file.empty() && config.tls_cert_file.empty()) {
-    faults.push_back("tls_client_ca_file is set without tls_cert_file; wants both");
-  }
+  CheckTlsFiles(config.tls_cert_file, config.tls_key_file, config.tls_client_ca_file, faults);
   if (!faults.empty()) return absl::InvalidArgumentError(absl::StrJoin(faults, "\n"));
   return std::optional<ServerConfig>(std::move(config));
 }

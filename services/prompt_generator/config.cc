@@ -2,12 +2,11 @@
 #include "services/prompt_generator/config.h"
 
 #include <cmath>
-#include <cstdio>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "common/base/log.h"
+#include "common/rpc/server_settings.h"
 
 namespace ip2p::prompt_generator {
 namespace {
@@ -81,17 +80,6 @@ void DeclareServer(Settings& settings, ServerConfig& config) {
   settings.Add("log_level", &config.log_level, "debug, info, warning or error");
 }
 
-void ReadLogLevel(const std::string& text, std::vector<std::string>& faults) {
-  const std::pair<const char*, LogLevel> levels[] = {{"debug", LogLevel::kDebug},
-                                                     {"info", LogLevel::kInfo},
-                                                     {"warning", LogLevel::kWarning},
-                                                     {"error", LogLevel::kError}};
-  for (const auto& [name, level] : levels) {
-    if (text == name) return SetLogLevel(level);
-  }
-  faults.push_back(absl::StrCat("log_level is \"", text, "\"; wants debug, info, warning or error"));
-}
-
 void Interpret(const Texts& texts, ServerConfig& config, std::vector<std::string>& faults) {
   if (const std::optional<ProviderKind> kind = ParseProvider(texts.provider); kind) {
     config.providers.provider = *kind;
@@ -110,12 +98,7 @@ void Interpret(const Texts& texts, ServerConfig& config, std::vector<std::string
   config.providers.api.stall_timeout = absl::Seconds(texts.stall_timeout_seconds);
   config.providers.api.total_timeout = absl::Seconds(texts.request_timeout_seconds);
   if (config.metrics_listen == "off") config.metrics_listen.clear();
-  if (config.tls_cert_file.empty() != config.tls_key_file.empty()) {
-    faults.push_back("TLS is half configured; wants both tls_cert_file and tls_key_file");
-  }
-  if (!config.tls_client_ca_file.empty() && config.tls_cert_file.empty()) {
-    faults.push_back("tls_client_ca_file is set without tls_cert_file; wants both");
-  }
+  CheckTlsFiles(config.tls_cert_file, config.tls_key_file, config.tls_client_ca_file, faults);
 }
 
 }  // namespace
@@ -130,18 +113,9 @@ absl::StatusOr<std::optional<ServerConfig>> LoadServerConfig(const std::vector<s
   DeclareServer(settings, config);
   DeclareProvider(settings, config, texts);
   DeclareDefaults(settings, config, texts);
-  const std::string help = settings.Help();
   std::vector<std::string> faults;
-  const absl::StatusOr<Settings::Outcome> outcome = settings.Load(args, environment);
-  if (!outcome.ok()) faults.push_back(std::string(outcome.status().message()));
-  if (outcome.ok() && *outcome == Settings::Outcome::kHelp) {
-    std::fputs(help.c_str(), stdout);
+  if (!LoadOrPrint(settings, args, environment, "ip2p_prompt_generator " IP2P_VERSION, faults))
     return std::optional<ServerConfig>();
-  }
-  if (outcome.ok() && *outcome == Settings::Outcome::kVersion) {
-    std::puts("ip2p_prompt_generator " IP2P_VERSION);
-    return std::optional<ServerConfig>();
-  }
   Interpret(texts, config, faults);
   ReadLogLevel(config.log_level, faults);
   if (!faults.empty()) return absl::InvalidArgumentError(absl::StrJoin(faults, "\n"));
