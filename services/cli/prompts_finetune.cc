@@ -14,6 +14,7 @@
 #include "services/cli/files.h"
 #include "services/cli/print_json.h"
 #include "services/cli/prompts_commands.h"
+#include "services/cli/server_verb.h"
 
 namespace ip2p {
 namespace {
@@ -183,14 +184,7 @@ void AddPromptsFinetune(CLI::App& noun, Console& console, Chosen& chosen) {
   const auto flags = std::make_shared<FinetuneFlags>();
   const auto add = [&](const char* verb, const char* about,
                        absl::Status (*run)(const FinetuneFlags&, Console&)) {
-    CLI::App* command = finetune->add_subcommand(verb, about);
-    AddServerFlags(*command, flags->server);
-    command->add_flag("--json", flags->json, "Print the answer as JSON");
-    command->callback([flags, &console, &chosen, run] {
-      if (flags->server.address.empty()) throw CLI::RequiredError("--server");
-      chosen.run = [flags, &console, run] { return run(*flags, console); };
-    });
-    return command;
+    return AddServerVerb(*finetune, verb, about, flags, run, console, chosen);
   };
   AddStartFlags(*add("start", "Upload a training file and start a job", Start), *flags);
   AddPageFlags(*add("list", "List jobs, newest first", List), *flags);

@@ -11,6 +11,7 @@
 #include "services/cli/channel.h"
 #include "services/cli/commands.h"
 #include "services/cli/print_json.h"
+#include "services/cli/server_verb.h"
 
 namespace ip2p {
 namespace {
@@ -120,14 +121,7 @@ void AddServerCommands(CLI::App& app, Console& console, Chosen& chosen) {
   const auto flags = std::make_shared<ServerCommandFlags>();
   const auto add = [&](const char* verb, const char* about,
                        absl::Status (*run)(const ServerCommandFlags&, Console&)) {
-    CLI::App* command = noun->add_subcommand(verb, about);
-    AddServerFlags(*command, flags->server);
-    command->add_flag("--json", flags->json, "Print the answer as JSON");
-    command->callback([flags, &console, &chosen, run] {
-      if (flags->server.address.empty()) throw CLI::RequiredError("--server");
-      chosen.run = [flags, &console, run] { return run(*flags, console); };
-    });
-    return command;
+    return AddServerVerb(*noun, verb, about, flags, run, console, chosen);
   };
   add("models", "List the models that a request can name", ListModels);
   add("capabilities", "Show the server's limits and defaults", GetCapabilities);
