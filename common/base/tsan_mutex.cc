@@ -4,27 +4,14 @@
 // absl::Mutex would look like a race. So in a TSan build the program defines the locks' functions itself; the
 // dynamic linker prefers them, gRPC's calls included. Each calls the library's function and says who passes
 // what on to whom.
-#if defined(__SANITIZE_THREAD__)
-#define IP2P_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define IP2P_TSAN 1
-#endif
-#endif
+#include "common/base/tsan.h"
 
 #ifdef IP2P_TSAN
-
-#include <dlfcn.h>
-
-#include <cstdio>
-#include <cstdlib>
 
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 
 extern "C" {
-void __tsan_acquire(void* address);
-void __tsan_release(void* address);
 // An unlocking thread evaluates the conditions of those who wait, after it has let go of the lock in TSan's
 // eyes.
 void AnnotateIgnoreReadsBegin(const char* file, int line);
@@ -32,16 +19,6 @@ void AnnotateIgnoreReadsEnd(const char* file, int line);
 }
 
 namespace {
-
-template <typename Function>
-Function Library(const char* name) {
-  void* const found = dlsym(RTLD_NEXT, name);
-  if (found == nullptr) {
-    std::fprintf(stderr, "tsan_mutex.cc: %s isn't in the absl library that is loaded\n", name);
-    std::abort();
-  }
-  return reinterpret_cast<Function>(found);
-}
 
 struct QuietReads {
   QuietReads() { AnnotateIgnoreReadsBegin(__FILE__, __LINE__); }
@@ -51,7 +28,8 @@ struct QuietReads {
 }  // namespace
 
 // `call` is the library's function; static, so that it is looked up once.
-#define IP2P_LIBRARY(type, name) static const auto call = Library<type>(name)
+#define IP2P_LIBRARY(type, name) \
+  static const auto call = reinterpret_cast<type>(ip2p::LibraryFunction(RTLD_NEXT, name))
 
 namespace absl {
 ABSL_NAMESPACE_BEGIN

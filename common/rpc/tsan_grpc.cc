@@ -6,43 +6,21 @@
 // build the program defines the two functions that hand work over itself; the dynamic linker prefers them.
 // They call the library's, with a callback that takes over what was known when the work was handed in.
 // common/base/tsan_mutex.cc does the same for absl's locks.
-#if defined(__SANITIZE_THREAD__)
-#define IP2P_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define IP2P_TSAN 1
-#endif
-#endif
+#include "common/base/tsan.h"
 
 #ifdef IP2P_TSAN
 
-#include <dlfcn.h>
 #include <grpc/grpc.h>
-
-#include <cstdio>
-#include <cstdlib>
-
-extern "C" {
-void __tsan_acquire(void* address);
-void __tsan_release(void* address);
-}
 
 namespace {
 
 using FunctorRun = decltype(grpc_completion_queue_functor::functor_run);
 
-void* Library(void* where, const char* name) {
-  void* const found = dlsym(where, name);
-  if (found == nullptr) {
-    std::fprintf(stderr, "tsan_grpc.cc: %s isn't in the gRPC library that is loaded\n", name);
-    std::abort();
-  }
-  return found;
-}
+using ip2p::LibraryFunction;
 
 // What every callback of a reactor is run by; a tag that is no functor starts with another word.
 FunctorRun LibraryRun() {
-  static const auto run = reinterpret_cast<FunctorRun>(Library(
+  static const auto run = reinterpret_cast<FunctorRun>(LibraryFunction(
       RTLD_DEFAULT, "_ZN4grpc8internal22CallbackWithSuccessTag9StaticRunEP29grpc_completion_queue_functori"));
   return run;
 }
@@ -102,20 +80,21 @@ void TsanCallOnCancel(char* call, void* reactor) __asm__(IP2P_CALL_ON_CANCEL);
 
 extern "C" void TsanScheduleOnDone(char* call, bool inline_ondone) {
   static const auto schedule =
-      reinterpret_cast<decltype(&TsanScheduleOnDone)>(Library(RTLD_NEXT, IP2P_SCHEDULE_ON_DONE));
+      reinterpret_cast<decltype(&TsanScheduleOnDone)>(LibraryFunction(RTLD_NEXT, IP2P_SCHEDULE_ON_DONE));
   AcquireCounts(call);
   schedule(call, inline_ondone);
 }
 
 extern "C" void TsanCallOnCancel(char* call, void* reactor) {
   static const auto cancel =
-      reinterpret_cast<decltype(&TsanCallOnCancel)>(Library(RTLD_NEXT, IP2P_CALL_ON_CANCEL));
+      reinterpret_cast<decltype(&TsanCallOnCancel)>(LibraryFunction(RTLD_NEXT, IP2P_CALL_ON_CANCEL));
   AcquireCounts(call);
   cancel(call, reactor);
 }
 
 extern "C" IP2P_UNSEEN void TsanExecutorRun(Closure* closure, void* status, int executor, int job) {
-  static const auto run = reinterpret_cast<decltype(&TsanExecutorRun)>(Library(RTLD_NEXT, IP2P_EXECUTOR_RUN));
+  static const auto run =
+      reinterpret_cast<decltype(&TsanExecutorRun)>(LibraryFunction(RTLD_NEXT, IP2P_EXECUTOR_RUN));
   auto* const work = new HandedOver{closure, closure->run, closure->argument};
   closure->run = &AcquireAndRun;
   closure->argument = work;
@@ -126,7 +105,7 @@ extern "C" IP2P_UNSEEN void TsanExecutorRun(Closure* closure, void* status, int 
 extern "C" grpc_call_error grpc_call_start_batch(grpc_call* call, const grpc_op* ops, size_t nops, void* tag,
                                                  void* reserved) {
   static const auto start =
-      reinterpret_cast<decltype(&grpc_call_start_batch)>(Library(RTLD_NEXT, "grpc_call_start_batch"));
+      reinterpret_cast<decltype(&grpc_call_start_batch)>(LibraryFunction(RTLD_NEXT, "grpc_call_start_batch"));
   auto* functor = static_cast<grpc_completion_queue_functor*>(tag);
   if (functor != nullptr) {
     if (functor->functor_run == LibraryRun()) functor->functor_run = &AcquireAndRun;
