@@ -42,17 +42,16 @@ def stubs(tmp_path_factory):
     return Stubs
 
 
-class Server:
-    """Starts build/bin/ip2p_edit_server on free ports and reads them from its ready line."""
+class ServerProcess:
+    """Starts a server of build/bin on free ports, reads them from its ready line and keeps what it writes on stderr."""
 
-    def __init__(self, *arguments):
+    def __init__(self, binary, *arguments, environment=None):
         self.process = subprocess.Popen(
-            [BIN / "ip2p_edit_server", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--metrics-listen",
-             "127.0.0.1:0", *map(str, arguments)],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            [BIN / binary, "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", *map(str, arguments)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
         )
         self.log = []
-        self._reader = threading.Thread(target=self._read_log, daemon=True)
+        self._reader = threading.Thread(target=lambda: self.log.extend(self.process.stderr), daemon=True)
         self._reader.start()
         watchdog = threading.Timer(READY_TIMEOUT_S, self.process.kill)
         watchdog.start()
@@ -61,20 +60,17 @@ class Server:
         if not line:
             self._reader.join(5)
             raise RuntimeError("the server did not start:\n" + "".join(self.log[-20:]))
-        ready = json.loads(line)
-        self.address = f"127.0.0.1:{ready['port']}"
-        self.metrics_url = f"http://127.0.0.1:{ready['metrics_port']}/metrics"
+        self.ready = json.loads(line)
+        self.address = f"127.0.0.1:{self.ready['port']}"
+        self.metrics_url = f"http://127.0.0.1:{self.ready['metrics_port']}/metrics"
         self.channel = grpc.insecure_channel(self.address)
-        self.admin_channel = grpc.insecure_channel(f"127.0.0.1:{ready['admin_port']}")
 
-    def _read_log(self):
-        for line in self.process.stderr:
-            self.log.append(line)
+    def metrics_text(self):
+        return urllib.request.urlopen(self.metrics_url, timeout=10).read().decode()
 
     def metrics(self):
         """{'name{label="value"}': number} as Prometheus would scrape them."""
-        text = urllib.request.urlopen(self.metrics_url, timeout=10).read().decode()
-        rows = (line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#"))
+        rows = (line.rsplit(" ", 1) for line in self.metrics_text().splitlines() if line and not line.startswith("#"))
         return {name: float(value) for name, value in rows}
 
     def terminate(self):
@@ -87,11 +83,22 @@ class Server:
 
     def close(self):
         self.channel.close()
-        self.admin_channel.close()
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
         self.process.stdout.close()
+
+
+class Server(ServerProcess):
+    """build/bin/ip2p_edit_server."""
+
+    def __init__(self, *arguments):
+        super().__init__("ip2p_edit_server", "--admin-listen", "127.0.0.1:0", *arguments)
+        self.admin_channel = grpc.insecure_channel(f"127.0.0.1:{self.ready['admin_port']}")
+
+    def close(self):
+        self.admin_channel.close()
+        super().close()
 
 
 @pytest.fixture
