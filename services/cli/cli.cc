@@ -57,7 +57,8 @@ int RunCli(const std::vector<std::string>& args, Console& console) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error, console.out, console.err) == 0 ? kExitOk : kExitUsage;
   }
-  const absl::Status status = chosen.run();
+  const bool elsewhere = chosen.needs_torch && console.torch == nullptr;
+  const absl::Status status = elsewhere ? console.become_torch(args) : chosen.run();
   if (!status.ok()) Explain(status, console.err);
   return ExitCodeOf(status);
 }

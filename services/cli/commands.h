@@ -11,6 +11,7 @@ namespace ip2p {
 // What a chosen command leaves behind. Flags are parsed before anything runs, so a command only sets `run`.
 struct Chosen {
   std::function<absl::Status()> run;
+  bool needs_torch = false;  // `run` asks Console::torch; without it, the process becomes ip2p-torch first
 };
 
 // Each keeps its flags' variables alive as long as `app`.

@@ -2,11 +2,16 @@
 // terminal.
 #pragma once
 
+#include <functional>
 #include <istream>
 #include <ostream>
+#include <string>
+#include <vector>
 
 #include "common/base/clock.h"
 #include "services/cli/cancellation.h"
+#include "services/cli/torch_program.h"
+#include "services/cli/torch_verbs.h"
 
 namespace ip2p {
 
@@ -18,6 +23,8 @@ struct Console {
   int columns = 80;       // of the terminal
   const Clock* clock = Clock::Real();
   Cancellation& cancellation;
+  const TorchVerbs* torch = nullptr;  // null: a command that needs it calls become_torch
+  std::function<absl::Status(const std::vector<std::string>& args)> become_torch = BecomeTorchProgram;
 };
 
 }  // namespace ip2p

@@ -95,7 +95,7 @@ absl::Status RunEdit(const EditFlags& flags, EditTask task, Console& console) {
   {
     Watcher watcher(console, task.params, flags.preview_dir);
     answer = flags.server.address.empty()
-                 ? EditLocally(flags.model, task, watcher, console.cancellation)
+                 ? EditLocally(console.torch, flags.model, task, watcher, console.cancellation)
                  : EditRemotely(flags.server, flags.server_model, task, watcher, console.cancellation);
   }
   if (!answer.ok()) return answer.status();
@@ -121,6 +121,7 @@ void AddEditCommand(CLI::App& app, Console& console, Chosen& chosen) {
   command->callback([flags, &console, &chosen] {
     const absl::StatusOr<EditTask> task = TaskFromFlags(*flags);
     if (!task.ok()) throw CLI::ValidationError(std::string(task.status().message()));
+    chosen.needs_torch = flags->server.address.empty() && !task->params.instruction.empty();
     chosen.run = [flags, task = *task, &console] { return RunEdit(*flags, task, console); };
   });
 }

@@ -12,6 +12,7 @@
 #include "common/pipeline/edit_types.h"
 #include "services/cli/cancellation.h"
 #include "services/cli/channel.h"
+#include "services/cli/torch_verbs.h"
 
 namespace ip2p {
 
@@ -54,10 +55,10 @@ struct LocalModel {
   EngineOptions engine;
 };
 
-// Loads the model, edits, encodes. An empty instruction needs no model and loads none. Errors: those of
+// Loads the model, edits, encodes. An empty instruction needs neither torch nor a model. Errors: those of
 // DecodeImage, OpenModel and EditEngine; CANCELLED after Ctrl-C.
-absl::StatusOr<EditAnswer> EditLocally(const LocalModel& model, const EditTask& task, EditListener& listener,
-                                       Cancellation& cancellation);
+absl::StatusOr<EditAnswer> EditLocally(const TorchVerbs* torch, const LocalModel& model, const EditTask& task,
+                                       EditListener& listener, Cancellation& cancellation);
 
 // StreamEdit. Errors: those of EditService; UNAVAILABLE; CANCELLED after Ctrl-C.
 absl::StatusOr<EditAnswer> EditRemotely(const ServerFlags& server, const std::string& model,

@@ -63,13 +63,13 @@ void Tell(const EditProgress& progress, EditListener& listener) {
   if (png.ok()) listener.OnPreview(progress.output, progress.step, *png);
 }
 
-absl::StatusOr<EditResult> RunEngine(const LocalModel& model, Image photo, const EditParams& params,
-                                     absl::Time deadline, EditListener& listener,
+absl::StatusOr<EditResult> RunEngine(const TorchVerbs& torch, const LocalModel& model, Image photo,
+                                     const EditParams& params, absl::Time deadline, EditListener& listener,
                                      Cancellation& cancellation) {
   listener.OnLoading();
   IP2P_ASSIGN_OR_RETURN(const ModelSource source, OpenModel(model.path, model.open));
   EventQueue events;  // outlives the engine, whose thread calls into it
-  IP2P_ASSIGN_OR_RETURN(const std::unique_ptr<EditEngine> engine, EditEngine::Create(source, model.engine));
+  IP2P_ASSIGN_OR_RETURN(const std::unique_ptr<EditEngine> engine, torch.create_engine(source, model.engine));
   IP2P_ASSIGN_OR_RETURN(const EditEngine::EditId id,
                         engine->Submit(std::move(photo), params, deadline, events.Callbacks()));
   const Cancellation::Scope scope(cancellation, [&engine, id] { engine->Cancel(id); });
@@ -86,15 +86,15 @@ std::string ModelName(const std::string& path) {
 
 }  // namespace
 
-absl::StatusOr<EditAnswer> EditLocally(const LocalModel& model, const EditTask& task, EditListener& listener,
-                                       Cancellation& cancellation) {
+absl::StatusOr<EditAnswer> EditLocally(const TorchVerbs* torch, const LocalModel& model, const EditTask& task,
+                                       EditListener& listener, Cancellation& cancellation) {
   const absl::Time deadline = absl::Now() + task.timeout;
   IP2P_ASSIGN_OR_RETURN(DecodedImage photo, DecodeImage(task.photo));
   IP2P_RETURN_IF_ERROR(ValidateEdit(task.params, photo.image));
   absl::StatusOr<EditResult> result =
       task.params.instruction.empty()
           ? Unedited(std::move(photo.image), task.params)
-          : RunEngine(model, std::move(photo.image), task.params, deadline, listener, cancellation);
+          : RunEngine(*torch, model, std::move(photo.image), task.params, deadline, listener, cancellation);
   if (!result.ok()) return result.status();
   EditAnswer answer;
   answer.instruction_truncated = result->instruction_truncated;

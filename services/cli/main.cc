@@ -28,6 +28,7 @@ int main(int argc, char** argv) {
                         .err = std::cerr,
                         .terminal = ::isatty(STDERR_FILENO) == 1,
                         .columns = TerminalColumns(),
-                        .cancellation = cancellation};
+                        .cancellation = cancellation,
+                        .torch = ip2p::TorchVerbsHere()};
   return ip2p::RunCli(std::vector<std::string>(argv + 1, argv + argc), console);
 }

@@ -4,7 +4,7 @@
                                   [--ip2p build/bin/ip2p]
 
 Prints one JSON line a size: captions a second, its share of the ideal (concurrency / latency), the process's peak memory
-(and what `ip2p --version` takes of it: libraries, torch where it is linked) and CPU seconds. `--provider shapes --sizes
+(and what `ip2p --version` takes of it: the libraries) and CPU seconds. `--provider shapes --sizes
 10000,100000,1000000` shows that memory stays flat. Nothing is asserted: figures depend on the machine;
 README.md and the commit messages hold those that were measured.
 """

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -28,7 +29,16 @@ class CliTest : public ::testing::Test {
     out_.str("");
     err_.str("");
     std::istringstream in(stdin_);
-    Console console{.in = in, .out = out_, .err = err_, .terminal = terminal_, .cancellation = cancellation_};
+    Console console{.in = in,
+                    .out = out_,
+                    .err = err_,
+                    .terminal = terminal_,
+                    .cancellation = cancellation_,
+                    .torch = torch_,
+                    .become_torch = [this](const std::vector<std::string>& passed) {
+                      passed_on_ = passed;
+                      return absl::OkStatus();
+                    }};
     return RunCli(args, console);
   }
 
@@ -55,8 +65,16 @@ class CliTest : public ::testing::Test {
   bool terminal_ = false;
   int exits_ = 0;
   Cancellation cancellation_{[this] { ++exits_; }};
+  const TorchVerbs* torch_ = &kNoEngine;
+  std::vector<std::string> passed_on_;  // the arguments with which ip2p-torch would have been started
 
  private:
+  static constexpr TorchVerbs kNoEngine{
+      .create_engine = [](const ModelSource&,
+                          const EngineOptions&) -> absl::StatusOr<std::unique_ptr<EditEngine>> {
+        return absl::UnimplementedError("no engine in this test");
+      }};
+
   std::string folder_;
 };
 

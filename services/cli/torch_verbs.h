@@ -1,0 +1,24 @@
+// What commands do in this process with torch. `ip2p` has none of it, so that it starts at once and stays
+// small; ip2p-torch is the same client with all of it, and `ip2p` becomes it when a command needs it.
+//
+// A command that does: one entry here, `chosen.needs_torch = true` where its flags are parsed, its function
+// in torch_verbs.cc.
+#pragma once
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "common/pipeline/edit_engine.h"
+
+namespace ip2p {
+
+struct TorchVerbs {
+  absl::StatusOr<std::unique_ptr<EditEngine>> (*create_engine)(const ModelSource& source,
+                                                               const EngineOptions& options);
+};
+
+// Those of this program; null when it has none. Defined in torch_verbs.cc and in no_torch_verbs.cc: a program
+// links one of the two.
+const TorchVerbs* TorchVerbsHere();
+
+}  // namespace ip2p
