@@ -50,7 +50,7 @@ class OpenAiApi {
 
   const OpenAiConfig& config() const { return config_; }
   const ApiKey& key() const { return key_; }
-  const RateLimiter& limiter() const { return limiter_; }
+  RateLimiter& limiter() { return limiter_; }
   EventLoop& loop() const { return *loop_; }
 
  private:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -79,9 +80,19 @@ Task<absl::Status> RateLimiter::Acquire(int64_t tokens, CancelToken* cancel) {
   co_return status;
 }
 
-void RateLimiter::BlockFor(absl::Duration wait) {
-  blocked_until_ = std::max(blocked_until_, loop_->Now() + wait);
+void RateLimiter::BlockUntil(absl::Time until) {
+  if (until <= blocked_until_) return;
+  blocked_until_ = until;
+  for (const Watch* watch : watches_) watch->on_closed_(until);
 }
+
+RateLimiter::Watch::Watch(RateLimiter* limiter, std::function<void(absl::Time)> on_closed)
+    : limiter_(limiter), on_closed_(std::move(on_closed)) {
+  limiter_->watches_.push_back(this);
+  if (limiter_->blocked_until_ > limiter_->loop_->Now()) on_closed_(limiter_->blocked_until_);
+}
+
+RateLimiter::Watch::~Watch() { std::erase(limiter_->watches_, this); }
 
 void RateLimiter::Observe(const HttpResponse& response) {
   Observe(response, "requests", limits_.requests_per_minute > 0, requests_);

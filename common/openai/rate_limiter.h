@@ -7,6 +7,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -55,7 +57,22 @@ class RateLimiter {
   // Learns from an answer's headers.
   void Observe(const HttpResponse& response);
   // Closes the gate for everyone.
-  void BlockFor(absl::Duration wait);
+  void BlockFor(absl::Duration wait) { BlockUntil(loop_->Now() + wait); }
+  void BlockUntil(absl::Time until);
+
+  // Hears until when the gate is closed: at once when it is, then each time that it closes for longer.
+  class Watch {
+   public:
+    Watch(RateLimiter* limiter, std::function<void(absl::Time until)> on_closed);
+    ~Watch();
+    Watch(const Watch&) = delete;
+    Watch& operator=(const Watch&) = delete;
+
+   private:
+    friend class RateLimiter;
+    RateLimiter* const limiter_;
+    const std::function<void(absl::Time)> on_closed_;
+  };
 
   int64_t requests_per_minute() const { return static_cast<int64_t>(requests_.per_minute()); }
   int64_t tokens_per_minute() const { return static_cast<int64_t>(tokens_.per_minute()); }
@@ -69,6 +86,7 @@ class RateLimiter {
   TokenBucket requests_;
   TokenBucket tokens_;
   absl::Time blocked_until_ = absl::InfinitePast();
+  std::vector<const Watch*> watches_;
 };
 
 }  // namespace ip2p

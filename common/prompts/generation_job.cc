@@ -1,6 +1,8 @@
 #include "common/prompts/generation_job.h"
 
+#include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -29,6 +31,19 @@ std::string TempFolderOf(const GenerationOrder& order) {
   fs::path folder =
       order.output_path.empty() ? fs::temp_directory_path(error) : fs::path(order.output_path).parent_path();
   return folder.empty() ? "." : folder.string();
+}
+
+// An absurd pause, or a clock that was set back, costs no more than a pause that is waited for.
+absl::Time Bounded(absl::Time until, OpenAiApi& api) {
+  return std::min(until, api.loop().Now() + api.config().retry.longest_retry_after);
+}
+
+void KeepGate(Journal& journal, OpenAiApi& api, std::optional<RateLimiter::Watch>& watch) {
+  api.limiter().BlockUntil(Bounded(journal.past().closed_until, api));
+  watch.emplace(&api.limiter(), [&journal, &api](absl::Time until) {
+    // A disk that fails here fails the next outcome, which ends the run.
+    static_cast<void>(journal.RecordClosed(Bounded(until, api)));
+  });
 }
 
 }  // namespace
@@ -116,6 +131,9 @@ Task<absl::Status> GenerationJob::Run(Providers& providers, RunListener* listene
   parts.journal = journal;
   parts.listener = listener;
   parts.cancel = cancel;
+  // What the provider asked for binds the next process, too.
+  std::optional<RateLimiter::Watch> watch;
+  if (kind != ProviderKind::kShapes && journal != nullptr) KeepGate(*journal, providers.api(), watch);
   if (kind == ProviderKind::kOpenAiBatch) {
     const absl::Status batched = co_await RunBatches(parts, providers);
     spent_ = budget.spent_micro_usd();

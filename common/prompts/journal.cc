@@ -148,6 +148,10 @@ absl::Status Journal::Replay(const RunIdentity& identity) {
       past_.state = std::move(parsed->state);
       continue;
     }
+    if (parsed->kind == ParsedRecord::Kind::kClosed) {
+      past_.closed_until = parsed->closed_until;
+      continue;
+    }
     past_.spent_micro_usd = parsed->spent_micro_usd + parsed->reserved_micro_usd;
     if (parsed->kind == ParsedRecord::Kind::kMoney) {
       past_.counts.usage += parsed->record.outcome.usage;
@@ -180,6 +184,8 @@ absl::Status Journal::RecordMoney(int64_t spent_micro_usd, int64_t reserved_micr
 }
 
 absl::Status Journal::RecordState(std::string_view json) { return journal_.Append(StateRecord(json) + "\n"); }
+
+absl::Status Journal::RecordClosed(absl::Time until) { return journal_.Append(ClosedRecord(until) + "\n"); }
 
 absl::Status Journal::Sync() {
   IP2P_RETURN_IF_ERROR(journal_.Sync());

@@ -15,6 +15,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/base/hash128.h"
 #include "common/prompts/outcome.h"
 #include "common/storage/append_file.h"
@@ -33,10 +34,11 @@ struct RunIdentity {
 
 // What earlier runs left.
 struct RunPast {
-  std::vector<bool> done;       // by the caption's index in the file
-  RunCounts counts;             // `total` is not known here
-  int64_t spent_micro_usd = 0;  // settled, and reserved by requests whose end nobody saw
-  std::string state;            // the last RecordState, empty when there was none
+  std::vector<bool> done;                          // by the caption's index in the file
+  RunCounts counts;                                // `total` is not known here
+  int64_t spent_micro_usd = 0;                     // settled, and reserved by requests whose end nobody saw
+  std::string state;                               // the last RecordState, empty when there was none
+  absl::Time closed_until = absl::InfinitePast();  // the last RecordClosed
 };
 
 class Journal {
@@ -56,6 +58,8 @@ class Journal {
   absl::Status RecordMoney(int64_t spent_micro_usd, int64_t reserved_micro_usd, const Usage& usage = {});
   // Something of the provider's that must survive (a batch's id): one JSON object.
   absl::Status RecordState(std::string_view json);
+  // The provider wants no request before then, whoever asks.
+  absl::Status RecordClosed(absl::Time until);
   absl::Status Sync();
 
  private:

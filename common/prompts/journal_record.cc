@@ -111,6 +111,10 @@ std::string StateRecord(std::string_view json) {
   return record + "}";
 }
 
+std::string ClosedRecord(absl::Time until) {
+  return absl::StrCat("{\"closed_until_ms\":", absl::ToUnixMillis(until + absl::Milliseconds(1)), "}");
+}
+
 std::string OutcomeRecord(const Outcome& outcome, int64_t spent_micro_usd, int64_t reserved_micro_usd) {
   Json json;
   json["index"] = outcome.index;
@@ -140,6 +144,9 @@ absl::StatusOr<ParsedRecord> ParseRecord(std::string_view line) {
   } else if (json.contains("state")) {
     parsed.kind = ParsedRecord::Kind::kState;
     parsed.state = json["state"].dump();
+  } else if (json.contains("closed_until_ms")) {
+    parsed.kind = ParsedRecord::Kind::kClosed;
+    parsed.closed_until = absl::FromUnixMillis(NumberOr(json, "closed_until_ms"));
   } else if (json.contains("spent")) {
     parsed.record.outcome.usage = ReadUsage(json);
   } else {

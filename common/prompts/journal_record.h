@@ -14,16 +14,18 @@ std::string HeaderRecord(const RunIdentity& identity);
 // `usage`: consumed since the last record by captions that got no outcome.
 std::string MoneyRecord(int64_t spent_micro_usd, int64_t reserved_micro_usd, const Usage& usage = {});
 std::string StateRecord(std::string_view json);
+std::string ClosedRecord(absl::Time until);
 std::string OutcomeRecord(const Outcome& outcome, int64_t spent_micro_usd, int64_t reserved_micro_usd);
 
 struct ParsedRecord {
-  enum class Kind { kHeader, kOutcome, kMoney, kState };
+  enum class Kind { kHeader, kOutcome, kMoney, kState, kClosed };
   Kind kind = Kind::kMoney;
   RunIdentity identity;
   JournalRecord record;  // views into the line; of kMoney the usage alone
   int64_t spent_micro_usd = 0;
   int64_t reserved_micro_usd = 0;
   std::string state;
+  absl::Time closed_until;
 };
 
 // INVALID_ARGUMENT says what is wrong with the line.

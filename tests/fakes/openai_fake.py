@@ -155,6 +155,7 @@ class OpenAiFake:
         self.requests = []  # (time, method, path, headers, body), where kept
         self.violations = []
         self.allowed_at = self.blocked_at = 0.0
+        self.blocks = []  # (told, until), of every Retry-After
         self.in_flight = self.most_in_flight = self.connections = self.flooded = 0
         self.open = set()
         self.loop = self.server = self.thread = None
@@ -192,8 +193,9 @@ class OpenAiFake:
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
 
-    def forget_client(self):
-        """After a client was killed: a Retry-After that it was told, or that is on its way to it, binds nobody."""
+    def forget_client(self, told_after):
+        """After a client was killed: what is on its way to it is lost. A Retry-After that it was told since
+        `told_after` binds nobody, since the client may not have come to write it down; earlier ones do."""
         forgotten = threading.Event()
 
         def forget():
@@ -201,7 +203,9 @@ class OpenAiFake:
                 if connection.transport is not None:
                     connection.transport.abort()
                 connection.transport = None
-            self.allowed_at = 0
+            self.blocks = [block for block in self.blocks if block[0] < told_after]
+            self.allowed_at = max((until for _, until in self.blocks), default=0.0)
+            self.blocked_at = self.blocks[-1][0] if self.blocks else 0.0
             forgotten.set()
 
         self.loop.call_soon_threadsafe(forget)
@@ -223,6 +227,7 @@ class OpenAiFake:
     def note_block(self, until):
         self.allowed_at = max(self.allowed_at, until)
         self.blocked_at = time.time()
+        self.blocks.append((self.blocked_at, until))
 
     def answer(self, method, path, headers, body):
         if path == "/_fake/report":

@@ -13,7 +13,7 @@ import time
 
 import pytest
 from conftest import BIN
-from openai_fake import FAULTS, OpenAiFake
+from openai_fake import FAULTS, GRACE_S, OpenAiFake
 
 FULL = os.environ.get("IP2P_FULL") == "1"
 CAPTIONS, KILLS = (10_000, 20) if FULL else (1_000, 5)
@@ -23,6 +23,7 @@ PRICES = {"models": {MODEL: {"input": 100.0, "output": 200.0}}}  # US dollars a 
 TIMEOUT_S = 900 if FULL else 240
 CALLS_A_CAPTION = 1.6  # 1 / 0.7 for the faults, and at most what was in flight again after each kill
 CONCURRENCY = 64 if FULL else 16
+UNWRITTEN_S = 0.2  # between the fake's write of a Retry-After and the client's, on a busy machine
 
 
 class CountingFake(OpenAiFake):
@@ -97,9 +98,10 @@ def test_each_caption_has_one_outcome(tmp_path, start):
             process = start(fake, "--max-usd", limit_usd, concurrency=CONCURRENCY)
             share = CAPTIONS // (KILLS + 1)
             fake.await_requests(draw.randint(share // 2, share), process)
+            killed = time.time()
             process.kill()
             assert process.wait() == -9
-            fake.forget_client()  # the next process can't know what the killed one was told
+            fake.forget_client(killed - UNWRITTEN_S)
         process = start(fake, "--max-usd", limit_usd, "--json", concurrency=CONCURRENCY)
         out, err = process.communicate(timeout=TIMEOUT_S)
         assert process.returncode == 0, err
@@ -123,6 +125,23 @@ def test_each_caption_has_one_outcome(tmp_path, start):
     assert KEY not in (tmp_path / "prompts.jsonl.journal").read_text() + err + out
     print(f"{CAPTIONS} captions, {KILLS} kills: {sum(asked.values()) / CAPTIONS:.3f} calls a caption,"
           f" {len(prompts)} accepted")
+
+
+def test_a_killed_run_remembers_how_long_it_must_wait(tmp_path, start):
+    write_captions(tmp_path, 3)
+    with CountingFake(script=["429_seconds"], retry_after_s=3, key=KEY) as fake:
+        process = start(fake, concurrency=1)
+        written = tmp_path / "prompts.jsonl.journal"
+        deadline = time.monotonic() + TIMEOUT_S
+        while not written.exists() or "closed_until_ms" not in written.read_text():
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.01)
+        process.kill()
+        process.wait()
+        time.sleep(GRACE_S)  # the fake forgives what comes right after its answer
+        _, err = start(fake).communicate(timeout=TIMEOUT_S)
+        assert fake.violations == [] and time.time() >= fake.allowed_at
+        assert sum(fake.asked.values()) == 3, err
 
 
 def test_spending_stops_before_the_limit_whatever_is_killed(tmp_path, start):

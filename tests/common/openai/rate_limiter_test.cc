@@ -71,6 +71,23 @@ TEST(RateLimiterTest, ARetryAfterHoldsEveryoneThoseInLineToo) {
   EXPECT_EQ(Times(world, limiter, 1).front(), absl::ZeroDuration());
 }
 
+TEST(RateLimiterTest, WatchesHearWhenTheGateClosesForLonger) {
+  SimulatedLoop world;
+  RateLimiter limiter(&world.loop, {}, absl::Hours(1));
+  const absl::Time start = world.loop.Now();
+  std::vector<absl::Duration> heard;
+  {
+    const RateLimiter::Watch watch(&limiter, [&](absl::Time until) { heard.push_back(until - start); });
+    limiter.BlockFor(absl::Seconds(5));
+    limiter.BlockFor(absl::Seconds(3));
+    limiter.BlockUntil(start + absl::Seconds(9));
+  }
+  limiter.BlockFor(absl::Seconds(20));
+  EXPECT_EQ(heard, (std::vector<absl::Duration>{absl::Seconds(5), absl::Seconds(9)}));
+  const RateLimiter::Watch late(&limiter, [&](absl::Time until) { heard.push_back(until - start); });
+  EXPECT_EQ(heard.back(), absl::Seconds(20));
+}
+
 TEST(RateLimiterTest, NobodyWaitsForAnAbsurdBlock) {
   SimulatedLoop world;
   RateLimiter limiter(&world.loop, {}, absl::Hours(1));

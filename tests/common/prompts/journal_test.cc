@@ -49,6 +49,23 @@ class JournalTest : public testing::Test {
   const TempFolder folder_;
 };
 
+TEST_F(JournalTest, TheLastPauseHolds) {
+  const absl::Time until = absl::FromUnixMicros(1'700'000'000'000'001);
+  {
+    const auto journal = Open();
+    ASSERT_TRUE(journal.ok()) << journal.status();
+    EXPECT_EQ((*journal)->past().closed_until, absl::InfinitePast());
+    ASSERT_TRUE((*journal)->RecordClosed(until + absl::Hours(1)).ok());
+    ASSERT_TRUE((*journal)->RecordMoney(9, 20).ok());
+    ASSERT_TRUE((*journal)->RecordClosed(until).ok());
+  }
+  const auto journal = Open();
+  ASSERT_TRUE(journal.ok()) << journal.status();
+  EXPECT_GE((*journal)->past().closed_until, until);  // never earlier
+  EXPECT_LE((*journal)->past().closed_until, until + absl::Milliseconds(1));
+  EXPECT_EQ((*journal)->past().spent_micro_usd, 29);
+}
+
 TEST_F(JournalTest, TellsWhatWasDone) {
   MakeRun();
   const auto journal = Open();
