@@ -94,6 +94,7 @@ BatchRun::BatchRun(const RunParts& parts, const RunOptions& options, OpenAiApi* 
 absl::Status BatchRun::Begin() {
   const RunPast& past = parts_.journal->past();
   done_ = past.done;
+  tried_ = past.tried;
   counts_ = past.counts;
   counts_.total = share_.end - share_.begin;
   if (past.state.empty()) {
@@ -113,10 +114,10 @@ void BatchRun::Tell() {
 }
 
 absl::Status BatchRun::Record(Outcome outcome) {
-  if (const auto before = spent_before_.find(outcome.index); before != spent_before_.end()) {
-    outcome.usage += before->second;
+  if (const auto before = tried_.find(outcome.index); before != tried_.end()) {
+    outcome.usage += before->second.usage;
     outcome.prompt.usage = outcome.usage;
-    spent_before_.erase(before);
+    tried_.erase(before);
   }
   IP2P_RETURN_IF_ERROR(
       parts_.journal->Append(outcome, parts_.budget->spent_micro_usd(), parts_.budget->reserved_micro_usd()));
@@ -125,6 +126,19 @@ absl::Status BatchRun::Record(Outcome outcome) {
   counts_.usage += outcome.usage;
   if (parts_.listener != nullptr) parts_.listener->OnOutcome(outcome);
   return absl::OkStatus();
+}
+
+absl::Status BatchRun::RecordTried(const Outcome& outcome) {
+  IP2P_RETURN_IF_ERROR(parts_.journal->RecordTried(outcome.index, state_.round, outcome.usage));
+  Tried& tried = tried_[outcome.index];
+  tried.round = state_.round;
+  tried.usage += outcome.usage;
+  return absl::OkStatus();
+}
+
+bool BatchRun::Settled(int64_t index) const {
+  const auto tried = tried_.find(index);
+  return done_[static_cast<size_t>(index)] || (tried != tried_.end() && tried->second.round == state_.round);
 }
 
 Task<absl::Status> BatchRun::Run() {
@@ -214,7 +228,7 @@ Task<absl::Status> BatchRun::Fill() {
 }
 
 Task<absl::StatusOr<BatchRun::Draft>> BatchRun::Collect(int64_t first, int64_t end) {
-  std::vector<Caption> captions;
+  std::vector<NumberedCaption> captions;
   int64_t position = first;
   for (; position < end && captions.size() < static_cast<size_t>(limits_.captions); ++position) {
     const int64_t index = order_.At(position);
@@ -222,7 +236,7 @@ Task<absl::StatusOr<BatchRun::Draft>> BatchRun::Collect(int64_t first, int64_t e
     absl::StatusOr<NumberedCaption> read = parts_.captions->Read(index);
     if (!read.ok()) co_return read.status();
     if (read->state == CaptionState::kGood) {
-      captions.push_back(std::move(read->caption));
+      captions.push_back(*std::move(read));
       continue;
     }
     Outcome outcome;
@@ -240,7 +254,8 @@ Task<absl::StatusOr<BatchRun::Draft>> BatchRun::Collect(int64_t first, int64_t e
   Draft draft;
   draft.batch.first = first;
   draft.batch.end = position;
-  for (const Caption& caption : captions) {
+  for (const NumberedCaption& good : captions) {
+    const Caption& caption = good.caption;
     const uint64_t seed = MixSeed(options_.params.seed, static_cast<uint64_t>(caption.index),
                                   static_cast<uint64_t>(state_.round) + 1);
     int64_t worst = 0;
@@ -262,20 +277,20 @@ Task<absl::StatusOr<BatchRun::Draft>> BatchRun::Collect(int64_t first, int64_t e
   co_return draft;
 }
 
-Task<absl::Status> BatchRun::TakeOutFlagged(std::vector<Caption>* captions) {
+Task<absl::Status> BatchRun::TakeOutFlagged(std::vector<NumberedCaption>* captions) {
   if (parts_.moderator == nullptr || !options_.params.moderation || state_.round > 0)
     co_return absl::OkStatus();
-  std::vector<Caption> good;
+  std::vector<NumberedCaption> good;
   for (size_t begin = 0; begin < captions->size(); begin += kJudgedAtOnce) {
     const size_t end = std::min(begin + kJudgedAtOnce, captions->size());
     std::vector<std::string> texts;
-    for (size_t i = begin; i < end; ++i) texts.push_back((*captions)[i].text);
+    for (size_t i = begin; i < end; ++i) texts.push_back((*captions)[i].caption.text);
     TryContext context{0, options_.params, *parts_.budget, parts_.cancel};
     const Verdict all = co_await parts_.moderator->Judge(std::move(texts), context);
     for (size_t i = begin; i < end; ++i) {
       bool flagged = all.flagged;
       if (all.result == AttemptResult::kAnswered && flagged) {  // one of them: which?
-        std::vector<std::string> one(1, (*captions)[i].text);
+        std::vector<std::string> one(1, (*captions)[i].caption.text);
         const Verdict verdict = co_await parts_.moderator->Judge(std::move(one), context);
         if (verdict.result != AttemptResult::kAnswered)
           co_return absl::UnavailableError(verdict.status.message());
@@ -291,7 +306,8 @@ Task<absl::Status> BatchRun::TakeOutFlagged(std::vector<Caption>* captions) {
         continue;
       }
       Outcome outcome;
-      outcome.index = (*captions)[i].index;
+      outcome.index = (*captions)[i].caption.index;
+      outcome.line = (*captions)[i].line;
       outcome.rejected = RejectReason::kCaptionFlagged;
       const absl::Status kept = Record(std::move(outcome));
       if (!kept.ok()) co_return kept;
@@ -405,7 +421,7 @@ Task<absl::Status> BatchRun::Settle(std::string file, int64_t* cost_micro_usd) {
         ParseBatchAnswer(line, style_, price_, options_.params.max_tokens, api_->key());
     if (!answer.has_value() || answer->index >= static_cast<int64_t>(done_.size())) continue;
     *cost_micro_usd += answer->attempt.usage.cost_micro_usd;
-    if (done_[static_cast<size_t>(answer->index)]) continue;  // settled before a kill
+    if (Settled(answer->index)) continue;  // before a kill
     group.Add();
     BatchAnswer next = *std::move(answer);
     Spawn(SettleOne(std::move(next), &group, &status));
@@ -432,10 +448,9 @@ Task<void> BatchRun::SettleOne(BatchAnswer answer, WaitGroup* group, absl::Statu
     made.outcome.line = read->line;
     if (!made.end.ok()) {
       status->Update(made.end);
-    } else if (MayImprove(made.outcome.rejected) && !LastRound()) {
-      spent_before_[answer.index] += made.outcome.usage;
-    } else if (!done_[static_cast<size_t>(answer.index)]) {  // a line that came twice has an outcome now
-      status->Update(Record(std::move(made.outcome)));
+    } else if (!Settled(answer.index)) {  // as a line that came twice is by now
+      const bool again = MayImprove(made.outcome.rejected) && !LastRound();
+      status->Update(again ? RecordTried(made.outcome) : Record(std::move(made.outcome)));
     }
   } else if (!read.ok()) {
     status->Update(read.status());
@@ -450,8 +465,10 @@ absl::Status BatchRun::EndRound(bool* over) {
     if (done_[static_cast<size_t>(index)]) continue;
     unanswered = true;
     if (!LastRound()) break;
+    IP2P_ASSIGN_OR_RETURN(const NumberedCaption caption, parts_.captions->Read(index));
     Outcome outcome;
     outcome.index = index;
+    outcome.line = caption.line;
     outcome.rejected = RejectReason::kProviderError;
     outcome.detail = "no batch answered";
     IP2P_RETURN_IF_ERROR(Record(std::move(outcome)));

@@ -49,6 +49,8 @@ class BatchRun {
   absl::Status Begin();
   absl::Status Keep();  // the state, in the journal
   absl::Status Record(Outcome outcome);
+  absl::Status RecordTried(const Outcome& outcome);
+  bool Settled(int64_t index) const;  // in this round or for ever
   bool LastRound() const { return state_.round + 1 >= options_.params.max_tries; }
   void Tell();
 
@@ -58,7 +60,7 @@ class BatchRun {
   Task<absl::Status> Fill();
   // Takes captions without an outcome from position `first` on.
   Task<absl::StatusOr<Draft>> Collect(int64_t first, int64_t end);
-  Task<absl::Status> TakeOutFlagged(std::vector<Caption>* captions);
+  Task<absl::Status> TakeOutFlagged(std::vector<NumberedCaption>* captions);
   Task<absl::Status> Order(Draft draft);
   Task<absl::StatusOr<std::string>> Upload(std::string file);
   // Looks at every open batch once; `ended` counts those that are over.
@@ -79,7 +81,7 @@ class BatchRun {
   const Share share_;
   const Permutation order_;
   std::vector<bool> done_;
-  std::map<int64_t, Usage> spent_before_;  // in earlier rounds, of captions without an outcome
+  std::map<int64_t, Tried> tried_;  // captions without an outcome that a batch has answered
   BatchState state_;
   RunCounts counts_;
 };

@@ -97,6 +97,7 @@ void Count(const JournalRecord& record, RunPast& past) {
   (record.outcome.rejected == RejectReason::kNone ? past.counts.accepted : past.counts.rejected) += 1;
   past.counts.resumed += 1;
   past.counts.usage += record.outcome.usage;
+  past.tried.erase(record.outcome.index);
 }
 
 }  // namespace
@@ -152,6 +153,12 @@ absl::Status Journal::Replay(const RunIdentity& identity) {
       past_.closed_until = parsed->closed_until;
       continue;
     }
+    if (parsed->kind == ParsedRecord::Kind::kTried) {
+      Tried& tried = past_.tried[parsed->record.outcome.index];
+      tried.round = parsed->round;
+      tried.usage += parsed->record.outcome.usage;
+      continue;
+    }
     past_.spent_micro_usd = parsed->spent_micro_usd + parsed->reserved_micro_usd;
     if (parsed->kind == ParsedRecord::Kind::kMoney) {
       past_.counts.usage += parsed->record.outcome.usage;
@@ -185,6 +192,10 @@ absl::Status Journal::RecordMoney(int64_t spent_micro_usd, int64_t reserved_micr
 
 absl::Status Journal::RecordState(std::string_view json) { return journal_.Append(StateRecord(json) + "\n"); }
 
+absl::Status Journal::RecordTried(int64_t index, int round, const Usage& usage) {
+  return journal_.Append(TriedRecord(index, round, usage) + "\n");
+}
+
 absl::Status Journal::RecordClosed(absl::Time until) { return journal_.Append(ClosedRecord(until) + "\n"); }
 
 absl::Status Journal::Sync() {
@@ -199,14 +210,21 @@ absl::Status ReadJournal(const std::string& path, const std::function<void(const
   const absl::Cleanup close = [fd] { ::close(fd); };
   LineReader lines(fd, "the journal", kMaxRecordLine);
   FileLine line;
+  std::map<int64_t, Usage> tried;  // without an outcome yet, which would contain it
   while (true) {
     IP2P_ASSIGN_OR_RETURN(const bool more, lines.Next(line));
-    if (!more || line.torn) return absl::OkStatus();
+    if (!more || line.torn) break;
     const absl::StatusOr<ParsedRecord> parsed = ParseRecord(line.text);
     if (!parsed.ok()) return Damaged(line.number, parsed.status().message());
-    if (parsed->kind == ParsedRecord::Kind::kOutcome) visit(parsed->record);
-    if (parsed->kind == ParsedRecord::Kind::kMoney) lost += parsed->record.outcome.usage;
+    const Outcome& outcome = parsed->record.outcome;
+    if (parsed->kind == ParsedRecord::Kind::kMoney) lost += outcome.usage;
+    if (parsed->kind == ParsedRecord::Kind::kTried) tried[outcome.index] += outcome.usage;
+    if (parsed->kind != ParsedRecord::Kind::kOutcome) continue;
+    tried.erase(outcome.index);
+    visit(parsed->record);
   }
+  for (const auto& [index, usage] : tried) lost += usage;
+  return absl::OkStatus();
 }
 
 }  // namespace ip2p

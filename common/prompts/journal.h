@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -32,12 +33,19 @@ struct RunIdentity {
   friend bool operator==(const RunIdentity&, const RunIdentity&) = default;
 };
 
+// A caption that a batch has answered, but not well enough for an outcome.
+struct Tried {
+  int round = 0;  // the last one
+  Usage usage;    // of all
+};
+
 // What earlier runs left.
 struct RunPast {
   std::vector<bool> done;                          // by the caption's index in the file
   RunCounts counts;                                // `total` is not known here
   int64_t spent_micro_usd = 0;                     // settled, and reserved by requests whose end nobody saw
   std::string state;                               // the last RecordState, empty when there was none
+  std::map<int64_t, Tried> tried;                  // by the caption's index; none of them is done
   absl::Time closed_until = absl::InfinitePast();  // the last RecordClosed
 };
 
@@ -58,6 +66,8 @@ class Journal {
   absl::Status RecordMoney(int64_t spent_micro_usd, int64_t reserved_micro_usd, const Usage& usage = {});
   // Something of the provider's that must survive (a batch's id): one JSON object.
   absl::Status RecordState(std::string_view json);
+  // What a round of batches cost a caption that goes into the next; its outcome's usage must contain it.
+  absl::Status RecordTried(int64_t index, int round, const Usage& usage);
   // The provider wants no request before then, whoever asks.
   absl::Status RecordClosed(absl::Time until);
   absl::Status Sync();

@@ -111,6 +111,14 @@ std::string StateRecord(std::string_view json) {
   return record + "}";
 }
 
+std::string TriedRecord(int64_t index, int round, const Usage& usage) {
+  Json json;
+  json["tried"] = index;
+  json["round"] = round;
+  Put(usage, json);
+  return Dump(json);
+}
+
 std::string ClosedRecord(absl::Time until) {
   return absl::StrCat("{\"closed_until_ms\":", absl::ToUnixMillis(until + absl::Milliseconds(1)), "}");
 }
@@ -144,6 +152,11 @@ absl::StatusOr<ParsedRecord> ParseRecord(std::string_view line) {
   } else if (json.contains("state")) {
     parsed.kind = ParsedRecord::Kind::kState;
     parsed.state = json["state"].dump();
+  } else if (json.contains("tried")) {
+    parsed.kind = ParsedRecord::Kind::kTried;
+    parsed.record.outcome.index = NumberOr(json, "tried");
+    parsed.round = static_cast<int>(NumberOr(json, "round"));
+    parsed.record.outcome.usage = ReadUsage(json);
   } else if (json.contains("closed_until_ms")) {
     parsed.kind = ParsedRecord::Kind::kClosed;
     parsed.closed_until = absl::FromUnixMillis(NumberOr(json, "closed_until_ms"));

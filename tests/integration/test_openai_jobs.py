@@ -90,6 +90,42 @@ def test_a_killed_run_finds_its_batch_again(start, stubs):
         assert len(outcomes) == 60 and progress.accepted == 60
 
 
+def test_what_rounds_consumed_survives_a_kill(start, stubs, tmp_path):
+    """Killed in the second round: tokens and money are those of all rounds, and every outcome has its line."""
+
+    class SecondRoundHeld(GatedFake):
+        """Every third caption's first answer is no JSON; the second batch is not finished until it may."""
+
+        def draw(self, caption, nth):
+            return "not_json" if nth == 1 and int(caption.split()[-1]) % 3 == 0 else None
+
+        def finish(self, batch):
+            if batch["id"] == "batch_1" or not self.hold:
+                self.finish_batch(batch)
+            else:
+                self.mark("held").set()
+
+    with SecondRoundHeld(batch_polls=1) as fake:
+        fake.finish_batch, fake.jobs.finish, fake.hold = fake.jobs.finish, fake.finish, True
+        server = start(fake)
+        first = threading.Thread(target=lambda: pytest.raises(grpc.RpcError, run_batch, server, stubs))
+        first.start()
+        assert fake.mark("held").wait(60)
+        server.process.kill()
+        first.join(60)
+        fake.hold = False
+        outcomes, progress = run_batch(start(fake), stubs)
+        assert len(outcomes) == 20 and progress.accepted == 60 and len(fake.jobs.batches) == 2
+        assert sum(fake.asked.values()) == progress.usage.requests == 80
+        expected = sum(n * (len(c) // 4 + 150) for c, n in fake.asked.items())
+        assert progress.usage.prompt_tokens == expected
+        assert progress.usage.cost_micro_usd == expected + 80 * 24 * 5
+    records = [json.loads(line) for line in next((tmp_path / "data").rglob("*.journal")).read_text().splitlines()]
+    assert [r["line"] for r in sorted((r for r in records if "index" in r), key=lambda r: r["index"])] \
+        == list(range(1, 61))
+    assert len([r for r in records if "tried" in r]) == 20
+
+
 def test_a_batch_whose_answer_was_lost_is_found_by_its_name(start, stubs):
     """The provider takes the order, the connection breaks, the process dies: nothing is ordered twice."""
 
@@ -123,13 +159,15 @@ def test_a_batch_never_orders_more_than_the_budget_bears(start, stubs):
         assert 0 < cost <= 10_000 and 0 < len(fake.asked) < 60
 
 
-def test_a_batch_moderates_what_goes_in_and_comes_out(start, stubs):
+def test_a_batch_moderates_what_goes_in_and_comes_out(start, stubs, tmp_path):
     captions = ["a house", "a FLAGME house", "a tree"]
     with OpenAiFake() as fake:
         outcomes, _ = run_batch(start(fake), stubs, captions, moderation=True)
         assert [o.HasField("prompt") for _, o in sorted(outcomes.items())] == [True, False, True]
         assert outcomes[1].rejected == stubs.prompt.REJECT_REASON_CAPTION_FLAGGED
         assert b"FLAGME" not in fake.jobs.files["file-1"]
+    records = next((tmp_path / "data").rglob("*.journal")).read_text().splitlines()
+    assert [r["line"] for r in map(json.loads, records) if r.get("outcome") == "caption_flagged"] == [2]
 
 
 # Fine-tuning

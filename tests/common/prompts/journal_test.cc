@@ -49,6 +49,31 @@ class JournalTest : public testing::Test {
   const TempFolder folder_;
 };
 
+TEST_F(JournalTest, WhatRoundsOfBatchesConsumedIsKeptUntilTheOutcome) {
+  {
+    const auto journal = Open();
+    ASSERT_TRUE(journal.ok()) << journal.status();
+    ASSERT_TRUE((*journal)->RecordTried(3, 0, {.requests = 1, .prompt_tokens = 6}).ok());
+    ASSERT_TRUE((*journal)->RecordTried(4, 0, {.requests = 1, .prompt_tokens = 4}).ok());
+    ASSERT_TRUE((*journal)->RecordTried(4, 1, {.requests = 1, .prompt_tokens = 5}).ok());
+    ASSERT_TRUE((*journal)->Append(Accepted(3), 7, 40).ok());  // whose usage contains the try's
+  }
+  const auto journal = Open();
+  ASSERT_TRUE(journal.ok()) << journal.status();
+  const RunPast& past = (*journal)->past();
+  ASSERT_EQ(past.tried.size(), 1);
+  EXPECT_EQ(past.tried.at(4).round, 1);
+  EXPECT_EQ(past.tried.at(4).usage.requests, 2);
+  EXPECT_EQ(past.tried.at(4).usage.prompt_tokens, 9);
+  EXPECT_FALSE(past.done[4]);
+  EXPECT_EQ(past.counts.usage.prompt_tokens, 10);
+  Usage lost;
+  ASSERT_TRUE(ReadJournal(
+                  out() + ".journal", [](const JournalRecord&) {}, lost)
+                  .ok());
+  EXPECT_EQ(lost.prompt_tokens, 9);
+}
+
 TEST_F(JournalTest, TheLastPauseHolds) {
   const absl::Time until = absl::FromUnixMicros(1'700'000'000'000'001);
   {
