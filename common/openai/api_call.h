@@ -7,7 +7,9 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "common/base/cancel_token.h"
 #include "common/base/retry_policy.h"
+#include "common/base/task.h"
 #include "common/http/http_client.h"
 #include "common/openai/api_key.h"
 #include "nlohmann/json.hpp"
@@ -57,7 +59,9 @@ enum class Charge {
 class SendObserver {
  public:
   virtual ~SendObserver() = default;
-  virtual absl::Status BeforeSend() = 0;  // an error: nothing is sent, the call ends with kOutOfBudget
+  virtual absl::Status BeforeSend() = 0;  // an error: nothing is sent
+  // After BeforeSend failed: true, once it is worth asking again; false: the call ends with kOutOfBudget.
+  virtual Task<bool> AwaitRoom(CancelToken* /*cancel*/) { co_return false; }
   // Exactly once after each BeforeSend that was OK. `answer`: with Charge::kAnswer.
   virtual void AfterSend(Charge charge, const nlohmann::json* answer) = 0;
 };

@@ -82,37 +82,44 @@ HttpRequest OpenAiApi::ToHttp(const ApiRequest& request) const {
   return http;
 }
 
-Task<Exchange> OpenAiApi::SendOnce(const ApiRequest& request, SendObserver* observer, CancelToken* cancel,
-                                   ApiReply* reply, std::optional<absl::Duration>* retry_after) {
+Task<Exchange> OpenAiApi::AwaitLeave(const ApiRequest& request, SendObserver* observer, CancelToken* cancel) {
   Exchange exchange;
   exchange.status = co_await places_.Acquire(cancel);
   if (!exchange.status.ok()) {
     exchange.end = ApiEnd::kCancelled;
     co_return exchange;
   }
-  if (request.metered) {
-    exchange.status = co_await limiter_.Acquire(request.tokens, cancel);
-    if (!exchange.status.ok()) {
-      places_.Release();
-      exchange.end = absl::IsCancelled(exchange.status) ? ApiEnd::kCancelled : ApiEnd::kFatal;
+  if (request.metered) exchange.status = co_await limiter_.Acquire(request.tokens, cancel);
+  while (exchange.status.ok()) {
+    const absl::Status said = observer == nullptr ? absl::OkStatus() : observer->BeforeSend();
+    if (said.ok()) {
+      exchange.end = ApiEnd::kAnswered;
       co_return exchange;
     }
-  }
-  if (observer != nullptr) {
-    exchange.status = observer->BeforeSend();
-    if (!exchange.status.ok()) {
+    const bool room = co_await observer->AwaitRoom(cancel);
+    if (!room) {
       places_.Release();
-      exchange.end = ApiEnd::kOutOfBudget;
+      const bool cancelled = cancel != nullptr && cancel->cancelled();
+      exchange.end = cancelled ? ApiEnd::kCancelled : ApiEnd::kOutOfBudget;
+      exchange.status = said;
       co_return exchange;
     }
+    if (request.metered)
+      exchange.status = co_await limiter_.AwaitOpen(cancel);  // it may have closed meanwhile
   }
+  places_.Release();
+  exchange.end = absl::IsCancelled(exchange.status) ? ApiEnd::kCancelled : ApiEnd::kFatal;
+  co_return exchange;
+}
+
+Task<Exchange> OpenAiApi::SendOnce(const ApiRequest& request, SendObserver* observer, CancelToken* cancel,
+                                   ApiReply* reply, std::optional<absl::Duration>* retry_after) {
+  Exchange exchange = co_await AwaitLeave(request, observer, cancel);
+  if (exchange.end != ApiEnd::kAnswered) co_return exchange;
   ++reply->requests;
   HttpRequest http = ToHttp(request);
   absl::StatusOr<HttpResponse> response = co_await client_->Send(std::move(http), cancel);
   exchange = JudgeExchange(request, response, key_);
-  if (observer != nullptr) {
-    observer->AfterSend(exchange.charge, exchange.charge == Charge::kAnswer ? &exchange.answer : nullptr);
-  }
   if (hooks_.on_request) hooks_.on_request(OutcomeLabel(response));
   reply->http_status = response.ok() ? response->status : 0;
   if (response.ok()) {
@@ -122,6 +129,10 @@ Task<Exchange> OpenAiApi::SendOnce(const ApiRequest& request, SendObserver* obse
     const bool overload = response->status == 429 || response->status == 503;
     if (overload && retry_after->has_value()) limiter_.BlockFor(**retry_after);
     if (exchange.end == ApiEnd::kAnswered && request.raw_answer) reply->file = std::move(response->body);
+  }
+  // After the gate has heard: this may let others go, who waited for the money.
+  if (observer != nullptr) {
+    observer->AfterSend(exchange.charge, exchange.charge == Charge::kAnswer ? &exchange.answer : nullptr);
   }
   places_.Release();
   co_return exchange;

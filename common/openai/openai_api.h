@@ -57,6 +57,9 @@ class OpenAiApi {
   OpenAiApi(EventLoop* loop, HttpClient* client, OpenAiConfig config, ApiKey key, Hooks hooks);
 
   HttpRequest ToHttp(const ApiRequest& request) const;
+  // Waits for a place, for the limits and for the observer's yes; holds the place if the exchange is left as
+  // it was (kAnswered).
+  Task<Exchange> AwaitLeave(const ApiRequest& request, SendObserver* observer, CancelToken* cancel);
   // One request, limits held; adds to reply.requests.
   Task<Exchange> SendOnce(const ApiRequest& request, SendObserver* observer, CancelToken* cancel,
                           ApiReply* reply, std::optional<absl::Duration>* retry_after);

@@ -61,7 +61,16 @@ RateLimiter::RateLimiter(EventLoop* loop, RateLimits limits, absl::Duration long
 Task<absl::Status> RateLimiter::Acquire(int64_t tokens, CancelToken* cancel) {
   const absl::Time now = loop_->Now();
   const auto amount = static_cast<double>(tokens);
-  absl::Time turn = std::max(requests_.Take(1, now), tokens_.Take(amount, now));
+  const absl::Time turn = std::max(requests_.Take(1, now), tokens_.Take(amount, now));
+  absl::Status status = co_await AwaitTurn(turn, cancel);
+  if (!status.ok()) {
+    requests_.GiveBack(1);
+    tokens_.GiveBack(amount);
+  }
+  co_return status;
+}
+
+Task<absl::Status> RateLimiter::AwaitTurn(absl::Time turn, CancelToken* cancel) {
   absl::Status status;
   while (status.ok()) {
     turn = std::max(turn, blocked_until_);  // which may have moved while this one slept
@@ -75,8 +84,6 @@ Task<absl::Status> RateLimiter::Acquire(int64_t tokens, CancelToken* cancel) {
     }
     status = co_await loop_->SleepUntil(turn, cancel);
   }
-  requests_.GiveBack(1);
-  tokens_.GiveBack(amount);
   co_return status;
 }
 

@@ -54,6 +54,8 @@ class RateLimiter {
   // Returns when a request of `tokens` may be sent. CANCELLED. UNAVAILABLE when the gate is closed for longer
   // than `longest_wait`: nobody waits for that.
   Task<absl::Status> Acquire(int64_t tokens, CancelToken* cancel);
+  // Returns when the gate is open. Errors: as Acquire.
+  Task<absl::Status> AwaitOpen(CancelToken* cancel) { return AwaitTurn(loop_->Now(), cancel); }
   // Learns from an answer's headers.
   void Observe(const HttpResponse& response);
   // Closes the gate for everyone.
@@ -78,6 +80,7 @@ class RateLimiter {
   int64_t tokens_per_minute() const { return static_cast<int64_t>(tokens_.per_minute()); }
 
  private:
+  Task<absl::Status> AwaitTurn(absl::Time turn, CancelToken* cancel);
   void Observe(const HttpResponse& response, const char* kind, bool configured, TokenBucket& bucket);
 
   EventLoop* const loop_;

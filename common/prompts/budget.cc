@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_format.h"
+#include "common/base/cancel_token.h"
 
 namespace ip2p {
 
@@ -24,6 +25,24 @@ absl::Status Budget::Reserve(int64_t worst_micro_usd) {
 void Budget::Settle(int64_t reserved_micro_usd, int64_t cost_micro_usd) {
   reserved_ -= std::max<int64_t>(reserved_micro_usd, 0);
   spent_ += std::max<int64_t>(cost_micro_usd, 0);
+  // Each is asked once: those for whom it is still not enough wait again, at the back.
+  for (size_t left = waiters_.size(); left > 0 && !waiters_.empty(); --left) {
+    Event* const next = waiters_.front();
+    waiters_.pop_front();
+    next->Set();
+  }
+}
+
+Task<bool> Budget::AwaitRoom(CancelToken* cancel) {
+  if (reserved_ == 0 || (cancel != nullptr && cancel->cancelled())) co_return false;
+  Event settled;
+  waiters_.push_back(&settled);
+  {
+    const CancelToken::Callback on_cancel(cancel, [&settled] { settled.Set(); });
+    co_await settled;
+  }
+  std::erase(waiters_, &settled);
+  co_return cancel == nullptr || !cancel->cancelled();
 }
 
 void Budget::Adopt(int64_t reserved_micro_usd) {

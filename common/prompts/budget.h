@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <optional>
 
@@ -22,6 +23,7 @@ class Budget final : public SpendGuard {
       : limit_(limit_micro_usd), spent_(spent_micro_usd), record_(std::move(record)) {}
 
   absl::Status Reserve(int64_t worst_micro_usd) override;
+  Task<bool> AwaitRoom(CancelToken* cancel) override;
   void Settle(int64_t reserved_micro_usd, int64_t cost_micro_usd) override;
 
   // A reservation of a former run, counted as spent, will be settled after all: its batch is still under way.
@@ -38,6 +40,7 @@ class Budget final : public SpendGuard {
   int64_t spent_;
   int64_t reserved_ = 0;
   const Record record_;
+  std::deque<Event*> waiters_;  // in the order they came
 };
 
 }  // namespace ip2p

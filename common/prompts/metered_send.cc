@@ -18,7 +18,17 @@ MeteredSend::MeteredSend(SpendGuard* spend, TokenPrice price, size_t prompt_byte
       worst_(price.MicroUsd(static_cast<int64_t>(prompt_bytes) + kOverheadTokens, max_tokens)),
       usage_(usage) {}
 
-absl::Status MeteredSend::BeforeSend() { return spend_->Reserve(worst_); }
+absl::Status MeteredSend::BeforeSend() {
+  absl::Status reserved = spend_->Reserve(worst_);
+  exhausted_ = absl::IsResourceExhausted(reserved);
+  return reserved;
+}
+
+Task<bool> MeteredSend::AwaitRoom(CancelToken* cancel) {
+  if (!exhausted_) co_return false;  // the journal failed
+  const bool room = co_await spend_->AwaitRoom(cancel);
+  co_return room;
+}
 
 void MeteredSend::AfterSend(Charge charge, const nlohmann::json* answer) {
   ++usage_->requests;

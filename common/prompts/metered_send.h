@@ -16,6 +16,7 @@ class MeteredSend final : public SendObserver {
   MeteredSend(SpendGuard* spend, TokenPrice price, size_t prompt_bytes, int64_t max_tokens, Usage* usage);
 
   absl::Status BeforeSend() override;
+  Task<bool> AwaitRoom(CancelToken* cancel) override;
   void AfterSend(Charge charge, const nlohmann::json* answer) override;
 
  private:
@@ -23,6 +24,7 @@ class MeteredSend final : public SendObserver {
   const TokenPrice price_;
   const int64_t worst_;
   Usage* const usage_;
+  bool exhausted_ = false;  // why BeforeSend failed
 };
 
 // What an ended call means for a try, when there is no answer to read.

@@ -43,6 +43,9 @@ class SpendGuard {
   // Sets the worst case aside and records that, before the request is sent. RESOURCE_EXHAUSTED: the run's
   // budget can't bear it, nothing may be sent.
   virtual absl::Status Reserve(int64_t worst_micro_usd) = 0;
+  // After RESOURCE_EXHAUSTED: waits until another reservation has ended, so that asking again may succeed.
+  // False: none is left to wait for, or cancelled (`cancel` may be null).
+  virtual Task<bool> AwaitRoom(CancelToken* cancel) = 0;
   // Ends that reservation with what it cost. Pass what was reserved when the cost is unknown (the request may
   // have been answered, but the answer was lost), and 0 when the provider surely did no work.
   virtual void Settle(int64_t reserved_micro_usd, int64_t cost_micro_usd) = 0;

@@ -24,7 +24,12 @@ class ScriptedModel final : public PromptModel {
     seeds.push_back(context.seed);
     const int nth = tries[caption.text]++;
     Attempt attempt = script_(caption, nth);
-    const absl::Status reserved = context.spend.Reserve(worst_micro_usd);
+    absl::Status reserved = context.spend.Reserve(worst_micro_usd);
+    while (absl::IsResourceExhausted(reserved)) {
+      const bool room = co_await context.spend.AwaitRoom(context.cancel);
+      if (!room) break;
+      reserved = context.spend.Reserve(worst_micro_usd);
+    }
     if (!reserved.ok()) {
       attempt = {};
       attempt.result = AttemptResult::kOutOfBudget;

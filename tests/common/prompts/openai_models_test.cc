@@ -34,6 +34,21 @@ class OpenAiModelsTest : public ::testing::Test {
                              Attempt* attempt) {
     *attempt = co_await model->Write(caption, context);
   }
+  static Task<void> WriteCounted(PromptModel* model, const Caption& caption, TryContext context,
+                                 Attempt* attempt, WaitGroup* group) {
+    *attempt = co_await model->Write(caption, context);
+    group->Done();
+  }
+  // At once.
+  static Task<void> WriteAll(PromptModel* model, const Caption& caption, TryContext context,
+                             std::vector<Attempt>* attempts) {
+    WaitGroup group;
+    for (Attempt& attempt : *attempts) {
+      group.Add();
+      Spawn(WriteCounted(model, caption, context, &attempt, &group));
+    }
+    co_await group.Wait();
+  }
   static Task<void> JudgeOne(Moderator* judge, std::vector<std::string> texts, TryContext context,
                              Verdict* verdict) {
     *verdict = co_await judge->Judge(std::move(texts), context);
@@ -146,6 +161,29 @@ TEST_F(OpenAiModelsTest, JudgesTextsTogether) {
   EXPECT_TRUE(verdict.flagged);
   EXPECT_EQ(SentBody(0)["input"], Json({"a", "b"}));
   EXPECT_TRUE(recorded_.empty());  // moderation is free
+}
+
+TEST_F(OpenAiModelsTest, WhoWaitsForMoneyKeepsARetryAfter) {
+  int64_t worst = 0;
+  budget_ = std::make_unique<Budget>(std::nullopt, 0, [&](int64_t, int64_t reserved) {
+    worst = reserved;
+    return absl::OkStatus();
+  });
+  http_.otherwise = [](const HttpRequest&) { return Ok(ChatAnswer(kWinter)); };
+  EXPECT_EQ(Write().result, AttemptResult::kAnswered);
+
+  budget_ = std::make_unique<Budget>(worst + worst / 2, 0, nullptr);
+  http_.sent.clear();
+  http_.latency = absl::Seconds(1);
+  http_.answers.push_back(HttpResponse{.status = 429, .headers = {{"retry-after", "30"}}});
+  OpenAiModel model(api_.get(), OpenAiStyle::kChat, "gpt-4o-mini", &prices_);
+  std::vector<Attempt> attempts(2);
+  world_.loop.Run(WriteAll(&model, caption_, Context(), &attempts));
+  ASSERT_EQ(http_.sent.size(), 3u);
+  for (size_t i : {1, 2}) EXPECT_GE(http_.sent[i].first - http_.sent[0].first, absl::Seconds(31)) << i;
+  for (const Attempt& attempt : attempts) EXPECT_EQ(attempt.result, AttemptResult::kAnswered);
+  EXPECT_EQ(http_.most_in_flight, 1);
+  EXPECT_LE(budget_->spent_micro_usd(), worst + worst / 2);
 }
 
 TEST_F(OpenAiModelsTest, AsksJudgesThatAnswerOnceTextByText) {
