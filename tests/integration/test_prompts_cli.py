@@ -4,6 +4,7 @@ import collections
 import json
 import os
 import subprocess
+import sys
 
 from conftest import BIN, ROOT
 from prompt_server import start_prompt_server  # noqa: F401 (a fixture)
@@ -53,6 +54,35 @@ def test_text_and_csv_and_what_is_wrong_with_a_line(tmp_path):
     assert stats["prompts"] == 1 and stats["rejected"] == {"bad_caption": 1, "duplicate": 1}
     parquet = prompts("generate", "--captions", "c.parquet", "--out", tmp_path / "d.jsonl", code=42)
     assert "read_parquet" in parquet.stderr
+
+
+def test_a_huge_line_costs_no_memory(tmp_path):
+    """64 MB without a newline, from a pipe: that line is refused by its number, the others are done."""
+    code = ("import resource, subprocess, sys; run = subprocess.run(sys.argv[1:], stdin=0, stderr=subprocess.DEVNULL);"
+            "print(run.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)")
+    command = [sys.executable, "-c", code, BIN / "ip2p", "prompts", "generate", "--captions", "-", "--provider", "shapes",
+               "--out", tmp_path / "out.jsonl"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process.stdin.write(json.dumps({"caption": CAPTIONS[0]}).encode() + b'\n{"caption": "')
+    for _ in range(64):
+        process.stdin.write(b"x" * (1 << 20))
+    out, _ = process.communicate(b'"}\n' + json.dumps({"caption": CAPTIONS[1]}).encode() + b"\n", timeout=120)
+    code, peak_kb = map(int, out.split())
+    assert code == 0 and peak_kb < 48 << 10
+    outcomes = {r["line"]: r["outcome"] for r in lines(tmp_path / "out.jsonl.journal") if "index" in r}
+    assert outcomes == {1: "none", 2: "bad_caption", 3: "none"}
+
+
+def test_health_and_reflection(start_prompt_server):
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+    from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+
+    server = start_prompt_server()
+    known = ProtoReflectionDescriptorDatabase(server.channel).get_services()
+    for service in ("", "ip2p.prompt.v1.PromptService"):
+        health = health_pb2_grpc.HealthStub(server.channel).Check(health_pb2.HealthCheckRequest(service=service))
+        assert health.status == health_pb2.HealthCheckResponse.SERVING
+        assert not service or service in known
 
 
 def test_a_job_index_is_the_partition(tmp_path):
