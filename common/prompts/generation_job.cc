@@ -38,11 +38,14 @@ absl::Time Bounded(absl::Time until, OpenAiApi& api) {
   return std::min(until, api.loop().Now() + api.config().retry.longest_retry_after);
 }
 
-void KeepGate(Journal& journal, OpenAiApi& api, std::optional<RateLimiter::Watch>& watch) {
-  api.limiter().BlockUntil(Bounded(journal.past().closed_until, api));
-  watch.emplace(&api.limiter(), [&journal, &api](absl::Time until) {
+// What the provider asks for binds the next process, too, and is told.
+void KeepGate(Journal* journal, RunListener* listener, OpenAiApi& api,
+              std::optional<RateLimiter::Watch>& watch) {
+  if (journal != nullptr) api.limiter().BlockUntil(Bounded(journal->past().closed_until, api));
+  watch.emplace(&api.limiter(), [journal, listener, &api](absl::Time until) {
     // A disk that fails here fails the next outcome, which ends the run.
-    static_cast<void>(journal.RecordClosed(Bounded(until, api)));
+    if (journal != nullptr) static_cast<void>(journal->RecordClosed(Bounded(until, api)));
+    if (listener != nullptr) listener->OnPause(until - api.loop().Now());
   });
 }
 
@@ -131,9 +134,8 @@ Task<absl::Status> GenerationJob::Run(Providers& providers, RunListener* listene
   parts.journal = journal;
   parts.listener = listener;
   parts.cancel = cancel;
-  // What the provider asked for binds the next process, too.
   std::optional<RateLimiter::Watch> watch;
-  if (kind != ProviderKind::kShapes && journal != nullptr) KeepGate(*journal, providers.api(), watch);
+  if (kind != ProviderKind::kShapes) KeepGate(journal, listener, providers.api(), watch);
   if (kind == ProviderKind::kOpenAiBatch) {
     const absl::Status batched = co_await RunBatches(parts, providers);
     spent_ = budget.spent_micro_usd();

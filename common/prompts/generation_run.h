@@ -33,6 +33,8 @@ class RunListener {
   virtual void OnOutcome(const Outcome& /*outcome*/) {}
   // At the start, about once a second, and at the end.
   virtual void OnProgress(const RunCounts& /*counts*/, std::optional<absl::Duration> /*remaining*/) {}
+  // The provider wants no request for so long (Retry-After), now or before this process began.
+  virtual void OnPause(absl::Duration /*wait*/) {}
 };
 
 struct RunOptions {

@@ -10,6 +10,7 @@ namespace ip2p {
 namespace {
 
 constexpr absl::Duration kBetweenLines = absl::Seconds(10);
+constexpr absl::Duration kLongPause = absl::Seconds(5);
 
 }  // namespace
 
@@ -61,6 +62,14 @@ void PromptsReporter::OnProgress(const RunCounts& counts, std::optional<absl::Du
   untold_.clear();
   told_ = now;
   console_.err << text << "\n" << std::flush;
+}
+
+void PromptsReporter::OnPause(absl::Duration wait) {
+  if (wait < kLongPause) return;
+  if (width_ > 0) console_.err << "\n";
+  width_ = 0;
+  console_.err << "the provider asked for a pause: no request for " << FormatClock(wait) << "\n"
+               << std::flush;
 }
 
 }  // namespace ip2p

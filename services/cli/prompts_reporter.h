@@ -17,6 +17,7 @@ class PromptsReporter final : public RunListener {
   ~PromptsReporter() override;  // tells where the run ended, and ends the terminal's line
 
   void OnProgress(const RunCounts& counts, std::optional<absl::Duration> remaining) override;
+  void OnPause(absl::Duration wait) override;  // told when it is long enough to wonder
   const RunCounts& counts() const { return counts_; }
 
  private:

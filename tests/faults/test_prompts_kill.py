@@ -129,7 +129,7 @@ def test_each_caption_has_one_outcome(tmp_path, start):
 
 def test_a_killed_run_remembers_how_long_it_must_wait(tmp_path, start):
     write_captions(tmp_path, 3)
-    with CountingFake(script=["429_seconds"], retry_after_s=3, key=KEY) as fake:
+    with CountingFake(script=["429_seconds"], retry_after_s=6, key=KEY) as fake:
         process = start(fake, concurrency=1)
         written = tmp_path / "prompts.jsonl.journal"
         deadline = time.monotonic() + TIMEOUT_S
@@ -140,6 +140,7 @@ def test_a_killed_run_remembers_how_long_it_must_wait(tmp_path, start):
         process.wait()
         time.sleep(GRACE_S)  # the fake forgives what comes right after its answer
         _, err = start(fake).communicate(timeout=TIMEOUT_S)
+        assert "asked for a pause: no request for 0:0" in err
         assert fake.violations == [] and time.time() >= fake.allowed_at
         assert sum(fake.asked.values()) == 3, err
 
