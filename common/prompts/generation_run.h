@@ -13,13 +13,13 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "common/base/cancel_token.h"
+#include "common/base/permutation.h"
 #include "common/base/task.h"
 #include "common/http/event_loop.h"
 #include "common/prompts/budget.h"
 #include "common/prompts/caption_file.h"
 #include "common/prompts/journal.h"
 #include "common/prompts/make_prompt.h"
-#include "common/prompts/permutation.h"
 
 namespace ip2p {
 

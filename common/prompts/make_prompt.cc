@@ -6,8 +6,8 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/permutation.h"
 #include "common/prompts/caption_text.h"
-#include "common/prompts/permutation.h"
 
 namespace ip2p {
 namespace {

@@ -1,4 +1,4 @@
-#include "common/prompts/permutation.h"
+#include "common/base/permutation.h"
 
 #include <algorithm>
 
