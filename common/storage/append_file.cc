@@ -10,18 +10,14 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/storage/io_error.h"
 #include "common/storage/temp_file.h"
 
 namespace ip2p {
 
 absl::Status AppendFile::Fault(const char* what) const {
   const int error = errno;
-  const std::string message = absl::StrCat(name_, " cannot be ", what);
-  if (error == ENOSPC || error == EDQUOT || error == EFBIG) {
-    return absl::ResourceExhaustedError(absl::StrCat(message, ": no space left"));
-  }
-  if (error == EIO) return absl::UnavailableError(absl::StrCat(message, ": the disk failed"));
-  return absl::ErrnoToStatus(error, message);
+  return IoError(error, absl::StrCat(name_, " cannot be ", what));
 }
 
 absl::StatusOr<AppendFile> AppendFile::Open(const std::string& path, const std::string& name,

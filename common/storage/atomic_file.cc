@@ -15,6 +15,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "common/storage/io_error.h"
 
 namespace ip2p {
 namespace {
@@ -22,7 +23,8 @@ namespace {
 namespace fs = std::filesystem;
 
 absl::Status Failed(const char* what, const std::string& path) {
-  return absl::ErrnoToStatus(errno, absl::StrCat(fs::path(path).filename().string(), " cannot be ", what));
+  const int error = errno;
+  return IoError(error, absl::StrCat(fs::path(path).filename().string(), " cannot be ", what));
 }
 
 // "out/" and "out" are the same target.
@@ -100,10 +102,10 @@ absl::Status WriteFileAtomically(const std::string& path, std::string_view conte
   return file.Publish();
 }
 
-absl::StatusOr<AtomicFolder> AtomicFolder::Create(const std::string& path) {
+absl::StatusOr<AtomicFolder> AtomicFolder::Create(const std::string& path, bool replaces) {
   const fs::path target = WithoutTrailingSlash(path);
   std::error_code error;
-  if (fs::exists(fs::symlink_status(target, error))) {
+  if (!replaces && fs::exists(fs::symlink_status(target, error))) {
     return absl::AlreadyExistsError(absl::StrCat(target.filename().string(), " exists; wants a new folder"));
   }
   std::string temporary = TemporaryName(target);
@@ -120,19 +122,41 @@ AtomicFolder::~AtomicFolder() {
   fs::remove_all(temporary_, ignored);
 }
 
-absl::Status AtomicFolder::Publish() {
+absl::Status AtomicFolder::SyncAll() const {
   std::error_code error;
   for (fs::recursive_directory_iterator it(temporary_, error), end; !error && it != end;
        it.increment(error)) {
     IP2P_RETURN_IF_ERROR(SyncPath(it->path(), it->is_directory() ? O_DIRECTORY : 0));
   }
   if (error) return absl::UnavailableError("the output folder cannot be listed");
-  IP2P_RETURN_IF_ERROR(SyncPath(temporary_, O_DIRECTORY));
-  if (renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, target_.c_str(), RENAME_NOREPLACE) != 0) {
-    return Failed("renamed into place", target_);
+  return SyncPath(temporary_, O_DIRECTORY);
+}
+
+absl::Status AtomicFolder::Publish() {
+  IP2P_RETURN_IF_ERROR(SyncAll());
+  int result = renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, target_.c_str(), RENAME_NOREPLACE);
+  if (result != 0 && (errno == EINVAL || errno == ENOSYS)) {
+    // NFS has no such rename; its plain one leaves a folder alone that is not empty, and none of ours is.
+    result = rename(temporary_.c_str(), target_.c_str());
   }
+  if (result != 0 && (errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR)) {
+    return absl::AlreadyExistsError(
+        absl::StrCat(fs::path(target_).filename().string(), " exists; wants a new folder"));
+  }
+  if (result != 0) return Failed("renamed into place", target_);
   temporary_.clear();
   return SyncPath(FolderOf(target_), O_DIRECTORY);
+}
+
+absl::Status AtomicFolder::Replace() {
+  IP2P_RETURN_IF_ERROR(SyncAll());
+  if (renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) != 0) {
+    if (errno == EINVAL || errno == ENOSYS) {
+      return absl::UnimplementedError("the file system cannot exchange two folders; wants one that can");
+    }
+    return Failed("exchanged", target_);
+  }
+  return SyncPath(FolderOf(target_), O_DIRECTORY);  // the old one goes with this object
 }
 
 }  // namespace ip2p

@@ -44,8 +44,9 @@ absl::Status WriteFileAtomically(const std::string& path, std::string_view conte
 // A folder being filled under a temporary name beside its target. Destroyed without Publish, it is removed.
 class AtomicFolder {
  public:
-  // ALREADY_EXISTS when the target exists: a published folder is never replaced or merged.
-  static absl::StatusOr<AtomicFolder> Create(const std::string& path);
+  // ALREADY_EXISTS when the target exists, unless it is there to be replaced: a published folder is never
+  // merged.
+  static absl::StatusOr<AtomicFolder> Create(const std::string& path, bool replaces = false);
 
   AtomicFolder(AtomicFolder&& other) noexcept;
   AtomicFolder& operator=(AtomicFolder&&) = delete;
@@ -55,8 +56,13 @@ class AtomicFolder {
   const std::string& path() const { return temporary_; }
   // Syncs every file and folder inside, then renames. ALREADY_EXISTS when somebody else published meanwhile.
   absl::Status Publish();
+  // In the place of Publish, for a target that exists: the two change places at once and the old one is
+  // removed. NOT_FOUND when there is none; UNIMPLEMENTED on a file system that cannot (NFS).
+  absl::Status Replace();
 
  private:
+  absl::Status SyncAll() const;
+
   AtomicFolder(std::string temporary, std::string target)
       : temporary_(std::move(temporary)), target_(std::move(target)) {}
 

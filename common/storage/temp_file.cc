@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "common/base/status_macros.h"
+#include "common/storage/io_error.h"
 
 namespace ip2p {
 namespace {
@@ -30,7 +31,7 @@ absl::Status ReadFully(int fd, int64_t offset, std::span<std::byte> bytes) {
   while (!bytes.empty()) {
     const ssize_t got = ::pread(fd, bytes.data(), bytes.size(), offset);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return absl::ErrnoToStatus(errno, "a file cannot be read");
+    if (got < 0) return IoError(errno, "a file cannot be read");
     if (got == 0) return absl::OutOfRangeError("a file is shorter than it was");
     bytes = bytes.subspan(static_cast<size_t>(got));
     offset += got;
@@ -42,7 +43,7 @@ absl::Status WriteFully(int fd, int64_t offset, std::span<const std::byte> bytes
   while (!bytes.empty()) {
     const ssize_t put = ::pwrite(fd, bytes.data(), bytes.size(), offset);
     if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return absl::ErrnoToStatus(errno, "a file cannot be written");
+    if (put < 0) return IoError(errno, "a file cannot be written");
     bytes = bytes.subspan(static_cast<size_t>(put));
     offset += put;
   }
@@ -51,7 +52,7 @@ absl::Status WriteFully(int fd, int64_t offset, std::span<const std::byte> bytes
 
 absl::StatusOr<TempFile> TempFile::Create(const std::string& folder) {
   const int fd = OpenUnnamed(folder);
-  if (fd < 0) return absl::ErrnoToStatus(errno, "a temporary file cannot be made");
+  if (fd < 0) return IoError(errno, "a temporary file cannot be made");
   return TempFile(fd);
 }
 
