@@ -15,7 +15,7 @@
 namespace ip2p {
 namespace {
 
-constexpr int kFractionBits = 32 - 8 - 2;  // 8 for the value, 2 since a windowed sinc overshoots
+constexpr int kFractionBits = 32 - 8 - 2;  // 8 for the value, 2 since kernels overshoot
 constexpr int32_t kHalf = 1 << (kFractionBits - 1);
 constexpr double kLobes = 3.0;
 
@@ -26,6 +26,20 @@ double Sinc(double x) {
 }
 
 double Lanczos(double x) { return -kLobes <= x && x < kLobes ? Sinc(x) * Sinc(x / kLobes) : 0.0; }
+
+double Bicubic(double x) {
+  constexpr double kA = -0.5;
+  x = std::abs(x);
+  if (x < 1.0) return ((kA + 2.0) * x - (kA + 3.0)) * x * x + 1;
+  return x < 2.0 ? (((x - 5) * x + 8) * x - 4) * kA : 0.0;
+}
+
+struct Kernel {
+  double support;  // zero beyond, in samples
+  double (*weight)(double);
+};
+constexpr Kernel kLanczos = {kLobes, &Lanczos};
+constexpr Kernel kBicubic = {2.0, &Bicubic};
 
 uint8_t Clamp(int32_t sum) { return static_cast<uint8_t>(std::clamp(sum >> kFractionBits, 0, 255)); }
 
@@ -38,10 +52,10 @@ struct Taps {
 
 class Axis {
  public:
-  Axis(int in_size, float in0, float in1, int out_size) {
+  Axis(const Kernel& kernel, int in_size, float in0, float in1, int out_size) {
     const double scale = static_cast<double>(in1 - in0) / out_size;
     const double stretch = std::max(scale, 1.0);
-    const double support = kLobes * stretch;
+    const double support = kernel.support * stretch;
     const size_t stride = static_cast<size_t>(std::ceil(support)) * 2 + 1;
     weights_.assign(stride * out_size, 0);
     taps_.resize(out_size);
@@ -53,7 +67,7 @@ class Axis {
       const int count = std::max(end - first, 0);
       double total = 0.0;
       for (int k = 0; k < count; ++k) {
-        exact[k] = Lanczos((k + first - center + 0.5) * (1.0 / stretch));
+        exact[k] = kernel.weight((k + first - center + 0.5) * (1.0 / stretch));
         total += exact[k];
       }
       int32_t* weights = &weights_[stride * i];
@@ -120,9 +134,7 @@ bool VerticalFirst(const Image& image, ImageSize size) {
   return size.height < image.height && image.height - size.height > 2 * (image.width - size.width);
 }
 
-}  // namespace
-
-absl::StatusOr<Image> ResizeLanczos(const Image& image, ImageSize size, const Box& box) {
+absl::StatusOr<Image> Resize(const Kernel& kernel, const Image& image, ImageSize size, const Box& box) {
   if (size.width < 1 || size.height < 1) {
     return absl::InvalidArgumentError(
         absl::StrCat("size is ", size.width, "x", size.height, " px; wants at least 1x1"));
@@ -139,17 +151,30 @@ absl::StatusOr<Image> ResizeLanczos(const Image& image, ImageSize size, const Bo
   const bool vertical = size.height != image.height || box.top != 0 || box.bottom != height;
   if (!horizontal && !vertical) return image;
   if (!vertical)
-    return Horizontal(image, Axis(image.width, box.left, box.right, size.width), 0, image.height);
-  const Axis rows(image.height, box.top, box.bottom, size.height);
+    return Horizontal(image, Axis(kernel, image.width, box.left, box.right, size.width), 0, image.height);
+  const Axis rows(kernel, image.height, box.top, box.bottom, size.height);
   if (!horizontal) return Vertical(image, rows, 0);
-  const Axis columns(image.width, box.left, box.right, size.width);
+  const Axis columns(kernel, image.width, box.left, box.right, size.width);
   if (VerticalFirst(image, size)) return Horizontal(Vertical(image, rows, 0), columns, 0, size.height);
   return Vertical(Horizontal(image, columns, rows.first(), rows.end()), rows, rows.first());
 }
 
+Box Whole(const Image& image) {
+  return {0, 0, static_cast<float>(image.width), static_cast<float>(image.height)};
+}
+
+}  // namespace
+
+absl::StatusOr<Image> ResizeLanczos(const Image& image, ImageSize size, const Box& box) {
+  return Resize(kLanczos, image, size, box);
+}
+
 absl::StatusOr<Image> ResizeLanczos(const Image& image, ImageSize size) {
-  return ResizeLanczos(image, size,
-                       {0, 0, static_cast<float>(image.width), static_cast<float>(image.height)});
+  return Resize(kLanczos, image, size, Whole(image));
+}
+
+absl::StatusOr<Image> ResizeBicubic(const Image& image, ImageSize size) {
+  return Resize(kBicubic, image, size, Whole(image));
 }
 
 }  // namespace ip2p

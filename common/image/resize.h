@@ -1,4 +1,4 @@
-// Lanczos resize, byte for byte what Image.resize(size, LANCZOS, box) of Pillow 13 gives for 8-bit RGB.
+// Resize, byte for byte what Image.resize(size, LANCZOS or BICUBIC, box) of Pillow 13 gives for 8-bit RGB.
 #pragma once
 
 #include "absl/status/statusor.h"
@@ -24,5 +24,6 @@ struct Box {
 // chooses. Errors: INVALID_ARGUMENT (empty size or box, box outside of the image).
 absl::StatusOr<Image> ResizeLanczos(const Image& image, ImageSize size, const Box& box);
 absl::StatusOr<Image> ResizeLanczos(const Image& image, ImageSize size);  // the whole image
+absl::StatusOr<Image> ResizeBicubic(const Image& image, ImageSize size);  // Keys' kernel with a = -0.5
 
 }  // namespace ip2p

@@ -2,6 +2,7 @@
 //   image_probe decode IN OUT
 //   image_probe fit RESOLUTION IN OUT
 //   image_probe resize WIDTH HEIGHT LEFT TOP RIGHT BOTTOM IN OUT
+//   image_probe bicubic WIDTH HEIGHT IN OUT
 //   image_probe encode jpeg|png|webp QUALITY LOSSLESS PARAMETERS IN OUT     (the one that does not write PNG)
 //   image_probe parameters IN OUT                                           (writes text)
 #include <cstdlib>
@@ -31,6 +32,9 @@ absl::StatusOr<std::string> Process(const std::vector<std::string>& args, const 
     const Box box{std::stof(args[3]), std::stof(args[4]), std::stof(args[5]), std::stof(args[6])};
     IP2P_ASSIGN_OR_RETURN(decoded.image,
                           ResizeLanczos(decoded.image, {std::stoi(args[1]), std::stoi(args[2])}, box));
+  } else if (verb == "bicubic") {
+    IP2P_ASSIGN_OR_RETURN(decoded.image,
+                          ResizeBicubic(decoded.image, {std::stoi(args[1]), std::stoi(args[2])}));
   } else if (verb == "encode") {
     IP2P_ASSIGN_OR_RETURN(options.format, ImageFormatOfPath("x." + args[1]));
     options.quality = std::stoi(args[2]);

@@ -80,6 +80,14 @@ def test_order_of_passes_equals_pillow(tmp_path, photo):
         assert np.array_equal(ours, np.asarray(theirs)), (width, height)
 
 
+def test_bicubic_equals_pillow(tmp_path, photo):
+    rng = random.Random(3)
+    sizes = [(224, 224), (336, 224), (451, 40), (1, 1)]
+    for size in sizes + [(rng.randint(1, 700), rng.randint(1, 700)) for _ in range(20)]:
+        ours = through(tmp_path, photo, "bicubic", *size)
+        assert np.array_equal(ours, np.asarray(photo.resize(size, Image.Resampling.BICUBIC))), size
+
+
 def test_resize_with_box_equals_pillow(tmp_path, photo):
     rng = random.Random(2)
     for _ in range(40):

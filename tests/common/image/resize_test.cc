@@ -29,6 +29,8 @@ TEST(ResizeTest, EqualsPillow) {
   EXPECT_EQ(*ResizeLanczos(source, {97, 80}, {3.3f, 2.7f, 55.1f, 44.9f}), Golden("box_97x80.png"));
   EXPECT_EQ(*ResizeLanczos(source, {61, 20}), Golden("rows_61x20.png"));
   EXPECT_EQ(*ResizeLanczos(source, {7, 47}), Golden("columns_7x47.png"));
+  EXPECT_EQ(*ResizeBicubic(source, {33, 25}), Golden("bicubic_33x25.png"));
+  EXPECT_EQ(*ResizeBicubic(source, {90, 70}), Golden("bicubic_90x70.png"));
   EXPECT_EQ(*FitReference(source, 128), Golden("fit_128.png"));
   EXPECT_EQ(*ResizeLanczos(source, {61, 47}), source);
 }
@@ -42,6 +44,7 @@ TEST(ResizeTest, WrongArgumentsAreRefused) {
   }
   EXPECT_EQ(ResizeLanczos(image, {0, 4}).status().message(), "size is 0x4 px; wants at least 1x1");
   EXPECT_FALSE(ResizeLanczos(Image{}, {4, 4}).ok());
+  EXPECT_FALSE(ResizeBicubic(Image{}, {4, 4}).ok());
 }
 
 // Sizes that Python's rule gives, from the reference's own arithmetic.

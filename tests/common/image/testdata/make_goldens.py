@@ -20,6 +20,8 @@ def main():
         "box_97x80": source.resize((97, 80), LANCZOS, box=(3.3, 2.7, 55.1, 44.9)),
         "rows_61x20": source.resize((61, 20), LANCZOS),
         "columns_7x47": source.resize((7, 47), LANCZOS),
+        "bicubic_33x25": source.resize((33, 25), Image.Resampling.BICUBIC),
+        "bicubic_90x70": source.resize((90, 70), Image.Resampling.BICUBIC),
         "fit_128": ImageOps.fit(source, (128, 128), method=LANCZOS),
     }
     for name, image in goldens.items():
