@@ -19,4 +19,10 @@ inline std::vector<double> StepBuckets() {
 // Items in a batch; count.
 inline std::vector<double> BatchBuckets() { return {1, 2, 3, 4, 6, 8, 12, 16, 24, 32}; }
 
+// Cosines; those of CLIP's filter are decided between 0.1 and 0.9.
+inline std::vector<double> CosineBuckets() {
+  return {-0.1, 0,   0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4,
+          0.5,  0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95};
+}
+
 }  // namespace ip2p
