@@ -1,0 +1,100 @@
+#include "common/dataset/lease_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <span>
+#include <system_error>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "common/base/status_macros.h"
+#include "common/dataset/json_text.h"
+#include "common/storage/io_error.h"
+#include "common/storage/mapped_file.h"
+#include "common/storage/temp_file.h"
+
+namespace ip2p {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kPrefix = ".lease-";
+constexpr size_t kBytes = 512;  // written by one call, so that nobody reads a part
+
+std::optional<Share> ShareOfName(const std::string& name) {
+  absl::string_view numbers = name;
+  if (!absl::ConsumePrefix(&numbers, kPrefix)) return std::nullopt;
+  const std::vector<absl::string_view> parts = absl::StrSplit(numbers, '-');
+  Share share;
+  if (parts.size() != 2 || !absl::SimpleAtoi(parts[0], &share.begin) ||
+      !absl::SimpleAtoi(parts[1], &share.end)) {
+    return std::nullopt;
+  }
+  return share;
+}
+
+Lease ParseLease(std::string_view text) {
+  const absl::StatusOr<nlohmann::json> object = ParseJsonObject(text);
+  if (!object.ok()) return {};
+  Lease lease;
+  lease.host = TextOr(*object, "host").value_or("");
+  lease.pid = NumberOr(*object, "pid");
+  lease.token = TextOr(*object, "token").value_or("");
+  lease.expires = absl::FromUnixMillis(NumberOr(*object, "expires_unix_ms"));
+  return lease;
+}
+
+}  // namespace
+
+std::string LeaseName(Share share) { return absl::StrFormat("%s%07d-%07d", kPrefix, share.begin, share.end); }
+
+absl::StatusOr<std::vector<FoundLease>> FindLeases(const std::string& dataset, Share share) {
+  std::vector<FoundLease> leases;
+  std::error_code error;
+  for (fs::directory_iterator it(dataset, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    const std::optional<Share> found = ShareOfName(name);
+    if (!found.has_value() || found->begin >= share.end || share.begin >= found->end) continue;
+    IP2P_ASSIGN_OR_RETURN(const std::optional<Lease> lease, ReadLease(dataset, name));
+    if (lease.has_value()) leases.push_back({name, *found, *lease});
+  }
+  if (error) return IoError(error.value(), "the dataset cannot be listed");
+  std::sort(leases.begin(), leases.end(),
+            [](const FoundLease& a, const FoundLease& b) { return a.name < b.name; });
+  return leases;
+}
+
+absl::StatusOr<std::optional<Lease>> ReadLease(const std::string& dataset, const std::string& name) {
+  const absl::StatusOr<std::string> text =
+      ReadTextFile(absl::StrCat(dataset, "/", name), "a lease", /*max_bytes=*/kBytes * 2);
+  if (absl::IsNotFound(text.status())) return std::nullopt;
+  if (absl::IsResourceExhausted(text.status())) return Lease{};  // too long to be one
+  if (!text.ok()) return text.status();
+  return ParseLease(*text);
+}
+
+absl::Status WriteLease(const std::string& dataset, const std::string& name, const Lease& lease) {
+  const nlohmann::ordered_json object = {{"host", lease.host},
+                                         {"pid", lease.pid},
+                                         {"token", lease.token},
+                                         {"expires_unix_ms", absl::ToUnixMillis(lease.expires)}};
+  std::string text = object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  text.resize(std::max(kBytes - 1, text.size()), ' ');
+  text += '\n';
+  const int fd = ::open(absl::StrCat(dataset, "/", name).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+  if (fd < 0) return IoError(errno, "a lease cannot be written");
+  const absl::Cleanup close = [fd] { ::close(fd); };
+  IP2P_RETURN_IF_ERROR(WriteFully(fd, 0, std::as_bytes(std::span(text))));
+  return ::fsync(fd) == 0 ? absl::OkStatus() : IoError(errno, "a lease cannot be synced");
+}
+
+}  // namespace ip2p

@@ -1,0 +1,79 @@
+#include "common/dataset/partition_writer.h"
+
+#include <filesystem>
+#include <optional>
+#include <system_error>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "common/base/status_macros.h"
+#include "common/storage/io_error.h"
+
+namespace ip2p {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kTemporary = ".tmp-";
+
+// The prompt that a temporary entry (".tmp-0000012-1a2b") was made for.
+std::optional<int64_t> TemporaryOf(const std::string& name) {
+  absl::string_view rest = name;
+  if (!absl::ConsumePrefix(&rest, kTemporary)) return std::nullopt;
+  const absl::string_view folder = rest.substr(0, rest.find('-'));
+  return PromptIndexOf(std::string_view(folder.data(), folder.size()));
+}
+
+}  // namespace
+
+absl::Status RemoveStale(const std::string& dataset, Share share) {
+  const bool all = share.begin == kAllPrompts.begin && share.end >= kAllPrompts.end;
+  std::vector<fs::path> stale;
+  std::error_code error;
+  for (fs::directory_iterator it(dataset, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    const std::optional<int64_t> index = TemporaryOf(name);
+    const bool ours = index.has_value() && *index >= share.begin && *index < share.end;
+    if (ours || (all && name.starts_with(kTemporary))) stale.push_back(it->path());
+  }
+  if (error) return IoError(error.value(), "the dataset cannot be listed");
+  for (const fs::path& path : stale) {
+    fs::remove_all(path, error);
+    if (error) return IoError(error.value(), "a temporary folder cannot be removed");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<PartitionWriter>> PartitionWriter::Open(const PartitionOptions& options) {
+  std::error_code error;
+  fs::create_directories(options.dataset, error);
+  if (error) return IoError(error.value(), "the output folder cannot be made");
+  IP2P_ASSIGN_OR_RETURN(std::unique_ptr<PartitionLock> lock,
+                        PartitionLock::Acquire(options.dataset, options.share, options.lock));
+  IP2P_RETURN_IF_ERROR(RemoveStale(options.dataset, options.share));
+  IP2P_RETURN_IF_ERROR(CheckRun(options.dataset, options.known));
+  return std::unique_ptr<PartitionWriter>(
+      new PartitionWriter(options.dataset, options.share, std::move(lock)));
+}
+
+absl::Status PartitionWriter::Agree(const RunSettings& settings) {
+  if (share_.begin >= share_.end) return CheckRun(dataset_, settings);
+  // Named as this partition's temporary folders are, so that its next start removes it as well.
+  return AgreeOnRun(dataset_, settings,
+                    absl::StrCat(kTemporary, PromptFolderName(share_.begin), "-run.json"));
+}
+
+absl::StatusOr<bool> PartitionWriter::Finished(int64_t prompt_index) const {
+  return PromptFinished(dataset_, prompt_index);
+}
+
+absl::Status PartitionWriter::Publish(int64_t prompt_index, const PromptContents& contents) {
+  IP2P_RETURN_IF_ERROR(lock_->Held());
+  absl::Status published = PublishPrompt(dataset_, prompt_index, contents);
+  if (absl::IsAlreadyExists(published)) return absl::OkStatus();
+  return published;
+}
+
+}  // namespace ip2p

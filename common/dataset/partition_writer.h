@@ -1,0 +1,56 @@
+// One process's hold on one partition of a dataset: what is finished, and publishing what is new.
+//
+//   auto writer = PartitionWriter::Open({.dataset = out, .share = ShareOf(n, partitions, p), .settings =
+//   ...}); ABORTED: another process works on this partition; exit 0. for (i = share.begin; i < share.end;
+//   ++i) if (!*writer->Finished(i)) writer->Publish(i, contents);
+//
+// One thread. Destroyed, it gives the partition back. A killed process leaves temporary folders; the
+// partition's next Open removes them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/dataset/partition_lock.h"
+#include "common/dataset/prompt_folder.h"
+#include "common/dataset/run_file.h"
+
+namespace ip2p {
+
+struct PartitionOptions {
+  std::string dataset;  // made when there is none
+  Share share;          // rows of the prompts file, from 0
+  RunSettings known;    // settings that are known before the models are loaded
+  LockOptions lock;
+};
+
+// Removes what killed processes left of the prompts of `share`; of kAllPrompts, every temporary entry. Only
+// for who holds it.
+absl::Status RemoveStale(const std::string& dataset, Share share);
+
+class PartitionWriter {
+ public:
+  // Errors: those of PartitionLock::Acquire and CheckRun (FAILED_PRECONDITION: other settings).
+  static absl::StatusOr<std::unique_ptr<PartitionWriter>> Open(const PartitionOptions& options);
+
+  // Before the first Publish. Errors: those of AgreeOnRun.
+  absl::Status Agree(const RunSettings& settings);
+  absl::StatusOr<bool> Finished(int64_t prompt_index) const;
+  // Errors: ABORTED when the partition was lost, those of PublishPrompt. A folder that exists is no error:
+  // its bytes are the same.
+  absl::Status Publish(int64_t prompt_index, const PromptContents& contents);
+  absl::Status Held() const { return lock_->Held(); }
+
+ private:
+  PartitionWriter(std::string dataset, Share share, std::unique_ptr<PartitionLock> lock)
+      : dataset_(std::move(dataset)), share_(share), lock_(std::move(lock)) {}
+
+  const std::string dataset_;
+  const Share share_;
+  const std::unique_ptr<PartitionLock> lock_;
+};
+
+}  // namespace ip2p
