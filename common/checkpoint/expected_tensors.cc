@@ -4,64 +4,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/checkpoint/tensor_manifest.h"
 #include "common/checkpoint/text_quote.h"
 
 namespace ip2p {
 namespace {
-
-// Appends modules under a prefix. Every layer here has a bias unless it says otherwise.
-class Manifest {
- public:
-  void Layer(const std::string& name, std::vector<int64_t> shape, bool bias = true) {
-    if (bias) shapes_[name + ".bias"] = {shape[0]};
-    shapes_[name + ".weight"] = std::move(shape);
-  }
-  void Norm(const std::string& name, int64_t channels) { Layer(name, {channels}); }
-  void Conv(const std::string& name, int64_t in, int64_t out, int64_t kernel) {
-    Layer(name, {out, in, kernel, kernel});
-  }
-
-  // `time` is 0 in the VAE, whose blocks see no time step.
-  void Resnet(const std::string& name, int64_t in, int64_t out, int64_t time) {
-    Norm(name + ".norm1", in);
-    Conv(name + ".conv1", in, out, 3);
-    if (time > 0) Layer(name + ".time_emb_proj", {out, time});
-    Norm(name + ".norm2", out);
-    Conv(name + ".conv2", out, out, 3);
-    if (in != out) Conv(name + ".conv_shortcut", in, out, 1);
-  }
-
-  void Transformer(const std::string& name, int64_t channels, const UNetConfig& config) {
-    for (const char* projection : {".proj_in", ".proj_out"}) {
-      if (config.use_linear_projection) {
-        Layer(name + projection, {channels, channels});
-      } else {
-        Conv(name + projection, channels, channels, 1);
-      }
-    }
-    Norm(name + ".norm", channels);
-    for (int i = 0; i < config.transformer_layers; ++i) {
-      const std::string block = absl::StrCat(name, ".transformer_blocks.", i);
-      for (const char* norm : {".norm1", ".norm2", ".norm3"}) Norm(block + norm, channels);
-      Attention(block + ".attn1", channels, channels);
-      Attention(block + ".attn2", channels, config.cross_attention_dim);
-      Layer(block + ".ff.net.0.proj", {8 * channels, channels});  // GEGLU: values and gates
-      Layer(block + ".ff.net.2", {channels, 4 * channels});
-    }
-  }
-
-  void Attention(const std::string& name, int64_t channels, int64_t context) {
-    Layer(name + ".to_q", {channels, channels}, false);
-    Layer(name + ".to_k", {channels, context}, false);
-    Layer(name + ".to_v", {channels, context}, false);
-    Layer(name + ".to_out.0", {channels, channels});
-  }
-
-  ShapeMap Take() && { return std::move(shapes_); }
-
- private:
-  ShapeMap shapes_;
-};
 
 void VaeMidBlock(Manifest& m, const std::string& name, int64_t channels, bool attention) {
   m.Resnet(name + ".resnets.0", channels, channels, 0);
@@ -149,24 +96,6 @@ ShapeMap VaeTensors(const VaeConfig& c) {
   }
   m.Norm("decoder.conv_norm_out", first);
   m.Conv("decoder.conv_out", first, c.out_channels, 3);
-  return std::move(m).Take();
-}
-
-ShapeMap TextEncoderTensors(const TextEncoderConfig& c) {
-  Manifest m;
-  m.Layer("text_model.embeddings.token_embedding", {c.vocab_size, c.hidden_size}, false);
-  m.Layer("text_model.embeddings.position_embedding", {c.max_positions, c.hidden_size}, false);
-  for (int i = 0; i < c.num_layers; ++i) {
-    const std::string layer = absl::StrCat("text_model.encoder.layers.", i);
-    m.Norm(layer + ".layer_norm1", c.hidden_size);
-    for (const char* projection : {"q_proj", "k_proj", "v_proj", "out_proj"}) {
-      m.Layer(absl::StrCat(layer, ".self_attn.", projection), {c.hidden_size, c.hidden_size});
-    }
-    m.Norm(layer + ".layer_norm2", c.hidden_size);
-    m.Layer(layer + ".mlp.fc1", {c.intermediate_size, c.hidden_size});
-    m.Layer(layer + ".mlp.fc2", {c.hidden_size, c.intermediate_size});
-  }
-  m.Norm("text_model.final_layer_norm", c.hidden_size);
   return std::move(m).Take();
 }
 

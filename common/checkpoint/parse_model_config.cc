@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/base/status_macros.h"
+#include "common/checkpoint/clip_config_json.h"
 #include "common/checkpoint/config_reader.h"
 #include "common/checkpoint/model_config_json.h"
 
@@ -158,26 +159,7 @@ absl::StatusOr<VaeConfig> ParseVaeConfig(std::string_view text) {
 
 absl::StatusOr<TextEncoderConfig> ParseTextEncoderConfig(std::string_view text) {
   IP2P_ASSIGN_OR_RETURN(ConfigReader reader, ConfigReader::Parse(text, "text_encoder/config.json"));
-  TextEncoderConfig c;
-  c.vocab_size = reader.Int("vocab_size", 49408, 1, 1 << 24);
-  c.hidden_size = reader.Int("hidden_size", 512, 1, kMaxChannels);
-  c.intermediate_size = reader.Int("intermediate_size", 2048, 1, 4 * kMaxChannels);
-  c.num_layers = reader.Int("num_hidden_layers", 12, 1, 256);
-  c.num_heads = reader.Int("num_attention_heads", 8, 1, kMaxChannels);
-  c.max_positions = reader.Int("max_position_embeddings", 77, 2, 1 << 16);
-  if (c.hidden_size % c.num_heads != 0) {
-    reader.Fault("num_attention_heads", absl::StrCat(c.num_heads),
-                 absl::StrCat("a divisor of ", c.hidden_size));
-  }
-  const std::string activation = reader.Text("hidden_act", "quick_gelu");
-  if (activation != "quick_gelu" && activation != "gelu") {
-    reader.Fault("hidden_act", reader.FoundText("hidden_act"), "quick_gelu or gelu");
-  }
-  c.quick_gelu = activation == "quick_gelu";
-  c.layer_norm_eps = reader.Number("layer_norm_eps", 1e-5, 1e-12, 1);
-  const std::string type = reader.Text("model_type", "clip_text_model");
-  if (type != "clip_text_model")
-    reader.Fault("model_type", reader.FoundText("model_type"), "clip_text_model");
+  TextEncoderConfig c = ReadTextTower(reader);
   // Training-time settings, the projection that this encoder does not have, and ids that the tokenizer
   // decides.
   reader.Ignore({"architectures", "attention_dropout", "bos_token_id", "dropout", "dtype", "eos_token_id",

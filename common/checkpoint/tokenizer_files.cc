@@ -19,10 +19,11 @@ constexpr size_t kMaxBytes = 64 << 20;
 constexpr char kConfig[] = "tokenizer/tokenizer_config.json";
 constexpr char kSpecialMap[] = "tokenizer/special_tokens_map.json";
 
-// Nothing when the file is absent.
-absl::StatusOr<std::optional<std::string>> ReadOptional(const std::string& folder, const char* name) {
+// Nothing when the file is absent. `name` is "tokenizer/FILE", and FILE is looked for in `folder`.
+absl::StatusOr<std::optional<std::string>> ReadOptional(const std::filesystem::path& folder,
+                                                        const char* name) {
   absl::StatusOr<std::string> text =
-      ReadTextFile((std::filesystem::path(folder) / name).string(), name, kMaxBytes);
+      ReadTextFile((folder / std::filesystem::path(name).filename()).string(), name, kMaxBytes);
   if (absl::IsNotFound(text.status())) return std::nullopt;
   if (!text.ok()) return text.status();
   return *std::move(text);
@@ -141,15 +142,15 @@ absl::Status FindSpecialTokens(TokenizerFiles& files) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<TokenizerFiles> ReadTokenizerFolder(const std::string& model_folder) {
+absl::StatusOr<TokenizerFiles> ReadTokenizerFolder(const std::string& model_folder, const std::string& part) {
+  const std::filesystem::path folder = std::filesystem::path(model_folder) / part;
   TokenizerFiles files;
   for (const char* name : {kConfig, kSpecialMap}) {
-    IP2P_ASSIGN_OR_RETURN(std::optional<std::string> text, ReadOptional(model_folder, name));
+    IP2P_ASSIGN_OR_RETURN(std::optional<std::string> text, ReadOptional(folder, name));
     if (text.has_value()) files.configs[name] = *std::move(text);
   }
-  IP2P_ASSIGN_OR_RETURN(std::optional<std::string> vocab, ReadOptional(model_folder, "tokenizer/vocab.json"));
-  IP2P_ASSIGN_OR_RETURN(std::optional<std::string> merges,
-                        ReadOptional(model_folder, "tokenizer/merges.txt"));
+  IP2P_ASSIGN_OR_RETURN(std::optional<std::string> vocab, ReadOptional(folder, "tokenizer/vocab.json"));
+  IP2P_ASSIGN_OR_RETURN(std::optional<std::string> merges, ReadOptional(folder, "tokenizer/merges.txt"));
   if (vocab.has_value() != merges.has_value()) {
     return absl::FailedPreconditionError(absl::StrCat("tokenizer/",
                                                       vocab.has_value() ? "merges.txt" : "vocab.json",
@@ -159,8 +160,7 @@ absl::StatusOr<TokenizerFiles> ReadTokenizerFolder(const std::string& model_fold
     files.vocab_json = *std::move(vocab);
     files.merges_txt = *std::move(merges);
   } else {
-    IP2P_ASSIGN_OR_RETURN(std::optional<std::string> whole,
-                          ReadOptional(model_folder, "tokenizer/tokenizer.json"));
+    IP2P_ASSIGN_OR_RETURN(std::optional<std::string> whole, ReadOptional(folder, "tokenizer/tokenizer.json"));
     if (whole.has_value()) IP2P_RETURN_IF_ERROR(TakeVocabularyFrom(*whole, files));
   }
   IP2P_RETURN_IF_ERROR(FindSpecialTokens(files));

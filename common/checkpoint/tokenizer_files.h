@@ -20,11 +20,13 @@ struct TokenizerFiles {
   int pad_token_id = 49407;
 };
 
-// Reads vocab.json + merges.txt, else takes both from tokenizer.json (all that newer transformers versions
+// Reads the tokenizer in `part` of the folder ("." for a CLIP's own, which has its files beside the weights):
+// vocab.json + merges.txt, else takes both from tokenizer.json (all that newer transformers versions
 // write). Special tokens as transformers finds them: special_tokens_map.json overrides tokenizer_config.json
 // unless the latter lists added_tokens_decoder. Errors: DATA_LOSS (not JSON), FAILED_PRECONDITION (a special
 // token that the vocabulary lacks, one vocabulary file without the other).
-absl::StatusOr<TokenizerFiles> ReadTokenizerFolder(const std::string& model_folder);
+absl::StatusOr<TokenizerFiles> ReadTokenizerFolder(const std::string& model_folder,
+                                                   const std::string& part = "tokenizer");
 
 // Fills the three ids from `configs` and the vocabulary.
 absl::Status FindSpecialTokens(TokenizerFiles& files);

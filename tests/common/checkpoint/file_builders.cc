@@ -174,6 +174,11 @@ ModelSource MakeModel(const ModelConfig& config) {
   return source;
 }
 
+TensorMap MakeTensors(const ShapeMap& shapes) {
+  uint32_t counter = 0;
+  return FillTensors(shapes, counter);
+}
+
 bool SameTensors(const TensorMap& a, const TensorMap& b) {
   return std::ranges::equal(a, b, [](const auto& x, const auto& y) {
     return x.first == y.first && x.second.dtype == y.second.dtype && x.second.shape == y.second.shape &&

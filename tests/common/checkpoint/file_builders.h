@@ -85,6 +85,8 @@ ModelConfig SmallConfig();
 ModelConfig SmallSd2Config();
 // A model of that architecture with tensors that all differ, and a vocabulary of a few tokens.
 ModelSource MakeModel(const ModelConfig& config);
+// Tensors of these shapes that all differ.
+TensorMap MakeTensors(const ShapeMap& shapes);
 // Equal names, types, shapes and bytes.
 bool SameTensors(const TensorMap& a, const TensorMap& b);
 
