@@ -12,4 +12,8 @@ torch::Tensor NoiseGenerator::Draw(at::IntArrayRef shape) {
   return at::randn(shape, generator_, at::TensorOptions(at::kCPU).dtype(at::kFloat)).to(device_);
 }
 
+double NoiseGenerator::DrawUniform() {
+  return at::rand({}, generator_, at::TensorOptions(at::kCPU).dtype(at::kFloat)).item<float>();
+}
+
 }  // namespace ip2p

@@ -18,6 +18,8 @@ class NoiseGenerator {
 
   // Standard normal float32 of `shape`, drawn on the CPU, then moved to the device.
   torch::Tensor Draw(at::IntArrayRef shape);
+  // A float32 in [0, 1), as torch.rand(()) gives it.
+  double DrawUniform();
 
  private:
   at::Generator generator_;

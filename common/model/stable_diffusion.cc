@@ -4,30 +4,10 @@
 #include <future>
 
 #include "common/base/status_macros.h"
+#include "common/model/load_network.h"
 #include "common/model/process_memory.h"
-#include "common/model/weights.h"
 
 namespace ip2p {
-namespace {
-
-// One network: its modules, then the file's weights in them, frozen. The modules' own memory is never
-// touched, so it costs address space only.
-template <typename Net, typename Config>
-absl::StatusOr<Net> LoadNetwork(const Config& config, const TensorMap& tensors, const char* part,
-                                const LoadOptions& options, Packing packing) {
-  Net net(config);
-  const bool pack = options.pack && options.device.is_cpu();
-  const WeightOptions weights{.device = options.device,
-                              .dtype = options.dtype,
-                              .share_memory = pack,
-                              .packing = pack ? packing : Packing::kNever};
-  IP2P_RETURN_IF_ERROR(AssignWeights(*net, tensors, part, weights));
-  net->eval();
-  for (torch::Tensor& parameter : net->parameters()) parameter.set_requires_grad(false);
-  return net;
-}
-
-}  // namespace
 
 absl::StatusOr<std::shared_ptr<const StableDiffusion>> LoadStableDiffusion(const ModelSource& source,
                                                                            const LoadOptions& options) {

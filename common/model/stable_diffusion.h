@@ -7,18 +7,12 @@
 #include "absl/status/statusor.h"
 #include "common/checkpoint/model_source.h"
 #include "common/model/clip/text_encoder.h"
+#include "common/model/load_network.h"
 #include "common/model/tokenizer/tokenizer.h"
 #include "common/model/unet/unet.h"
 #include "common/model/vae/vae.h"
 
 namespace ip2p {
-
-struct LoadOptions {
-  torch::Device device = torch::kCPU;
-  torch::ScalarType dtype = torch::kFloat32;
-  // Rearrange weights for fast inference on this CPU. False leaves plain parameters with memory of their own.
-  bool pack = true;
-};
 
 struct StableDiffusion {
   ModelConfig config;

@@ -7,40 +7,15 @@
 #include <vector>
 
 #include "common/checkpoint/model_config.h"
+#include "common/model/clip/clip_layer.h"
 #include "common/model/layers.h"
 
 namespace ip2p {
 
-// Pre-norm transformer layer with causal self-attention.
-class ClipLayerImpl : public torch::nn::Module {
+// What a checkpoint names "text_model".
+class ClipTextTowerImpl : public torch::nn::Module {
  public:
-  explicit ClipLayerImpl(const TextEncoderConfig& config);
-  torch::Tensor forward(torch::Tensor x) const;  // [N,L,hidden] -> the same
-
- private:
-  int heads_;
-  bool quick_gelu_;
-  LayerNorm layer_norm1_;
-  Linear q_proj_{nullptr}, k_proj_{nullptr}, v_proj_{nullptr}, out_proj_{nullptr};
-  LayerNorm layer_norm2_;
-  Linear fc1_{nullptr}, fc2_{nullptr};
-};
-TORCH_MODULE(ClipLayer);
-
-// A table of rows that ids pick from.
-class EmbeddingTableImpl : public torch::nn::Module {
- public:
-  EmbeddingTableImpl(int rows, int width);
-  const torch::Tensor& weight() const { return weight_; }
-
- private:
-  torch::Tensor weight_;  // [rows,width]
-};
-TORCH_MODULE(EmbeddingTable);
-
-class ClipTextEncoderImpl : public torch::nn::Module {
- public:
-  explicit ClipTextEncoderImpl(const TextEncoderConfig& config);
+  explicit ClipTextTowerImpl(const TextEncoderConfig& config);
   // ids [N,L] int64, L up to max_positions -> [N,L,hidden], after the final layer norm.
   torch::Tensor forward(const torch::Tensor& ids) const;
 
@@ -48,6 +23,16 @@ class ClipTextEncoderImpl : public torch::nn::Module {
   EmbeddingTable token_embedding_{nullptr}, position_embedding_{nullptr};
   std::vector<ClipLayer> layers_;
   LayerNorm final_layer_norm_{nullptr};
+};
+TORCH_MODULE(ClipTextTower);
+
+class ClipTextEncoderImpl : public torch::nn::Module {
+ public:
+  explicit ClipTextEncoderImpl(const TextEncoderConfig& config);
+  torch::Tensor forward(const torch::Tensor& ids) const { return text_model_->forward(ids); }
+
+ private:
+  ClipTextTower text_model_;
 };
 TORCH_MODULE(ClipTextEncoder);
 

@@ -13,4 +13,10 @@ namespace ip2p {
 torch::Tensor Attention(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v, int64_t heads,
                         bool causal = false);
 
+// Attention where some samples take another's map: q, k [M,L,heads*d]; v [N,L,heads*d], M <= N <= 2 M. Value
+// row M + i is weighted as row i, whose scores and softmax are made once for both -> [N,L,heads*d]. Rows
+// below N - M come first. Results are Attention's of q and k repeated, for the flash paths bit for bit.
+torch::Tensor SharedAttention(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
+                              int64_t heads);
+
 }  // namespace ip2p

@@ -18,4 +18,8 @@ AttentionPath ChooseAttention(const torch::Tensor& q, const torch::Tensor& k, co
 torch::Tensor AttentionOn(AttentionPath path, const torch::Tensor& q, const torch::Tensor& k,
                           const torch::Tensor& v, int64_t heads, bool causal);
 
+// As SharedAttention().
+torch::Tensor SharedAttentionOn(AttentionPath path, const torch::Tensor& q, const torch::Tensor& k,
+                                const torch::Tensor& v, int64_t heads);
+
 }  // namespace ip2p::kernels

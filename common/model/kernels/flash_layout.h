@@ -30,12 +30,16 @@ constexpr int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 struct FlashShape {
   int64_t head_dim = 0;
   int64_t key_count = 0;
+  int64_t value_sets = 1;  // values that one map of weights is applied to
 
   int64_t depth_steps() const { return CeilDiv(head_dim, kStep); }
+  // Of V': the first set's rows, then a row of ones, which sums the weights; every further set starts a tile.
+  int64_t set_tiles(int64_t set) const { return CeilDiv(set == 0 ? head_dim + 1 : head_dim, kTile); }
+  int64_t first_tile(int64_t set) const { return set == 0 ? 0 : set_tiles(0) + (set - 1) * set_tiles(1); }
+  int64_t value_tiles() const { return first_tile(value_sets); }
   int64_t value_rows() const {
-    return head_dim + 1;
-  }  // of V': a row of ones comes last, which sums the weights
-  int64_t value_tiles() const { return CeilDiv(value_rows(), kTile); }
+    return value_sets == 1 ? head_dim + 1 : first_tile(value_sets - 1) * kTile + head_dim;
+  }
   int64_t key_steps() const { return CeilDiv(key_count, kStep); }
   int64_t key_tiles() const { return key_steps() * (kStep / kTile); }
 };
@@ -47,6 +51,7 @@ struct FlashHead {
   const Bf16* v = nullptr;
   Bf16* out = nullptr;
   int64_t q_stride = 0, k_stride = 0, v_stride = 0, out_stride = 0;
+  int64_t v_set_stride = 0, out_set_stride = 0;  // from one set of values, and of results, to the next
 };
 
 // Attention of every head of every sample. Task i is 32 queries: head after head, so that a head's keys are

@@ -25,11 +25,45 @@ IP2P_AVX512_BF16 inline __m512 AddSquares(__m512 sum, __m512i pairs) {
   return _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(pairs), reinterpret_cast<__m512bh>(pairs));
 }
 
+// 32 keys of 16 columns of a set of values, transposed.
+IP2P_AVX512_BF16 inline void PackValueTile(const FlashShape& shape, const FlashHead& head, int64_t set,
+                                           int64_t step, int64_t tile, Bf16* to) {
+  const int64_t end = shape.head_dim + (set == 0 ? 1 : 0);
+  const auto ones =
+      static_cast<__mmask16>(FirstLanes(end - tile * kTile) & ~FirstLanes(shape.head_dim - tile * kTile));
+  __m512i pairs[kTile];  // row i: keys 2 i and 2 i + 1
+  for (int i = 0; i < kTile; ++i) {
+    const int64_t key = step * kStep + 2 * i;
+    const Bf16* row = head.v + set * head.v_set_stride + key * head.v_stride;
+    __m512i even = _mm512_setzero_si512(), odd = even;
+    if (key < shape.key_count) even = LoadTile(row, tile * kTile, shape.head_dim);
+    if (key + 1 < shape.key_count) odd = LoadTile(row + head.v_stride, tile * kTile, shape.head_dim);
+    pairs[i] = _mm512_or_si512(even, _mm512_slli_epi32(odd, 16));
+    pairs[i] = _mm512_mask_mov_epi32(pairs[i], ones, _mm512_set1_epi32(kTwoOnes));
+  }
+  Transpose16x16(pairs);
+  for (int i = 0; i < kTile; ++i) _mm512_store_si512(to + i * kStep, pairs[i]);
+}
+
+// 16 columns of a set of results: 16 queries' sums times their factors, as rows of bf16.
+IP2P_AVX512_BF16 inline void UnpackTile(const float* from, __m512 factor, int64_t rows, __mmask16 columns,
+                                        Bf16* to, int64_t stride) {
+  __m512i tile[kTile];
+  for (int i = 0; i < kTile; ++i) {
+    tile[i] = _mm512_castps_si512(_mm512_mul_ps(_mm512_load_ps(from + i * kTile), factor));
+  }
+  Transpose16x16(tile);
+  for (int64_t i = 0; i < rows; ++i, to += stride) {
+    const __m256bh y = _mm512_cvtneps_pbh(_mm512_castsi512_ps(tile[i]));
+    _mm256_mask_storeu_epi16(to, columns, reinterpret_cast<__m256i>(y));
+  }
+}
+
 }  // namespace
 
 IP2P_AVX512_BF16 float PackKeysAndValues(const FlashShape& shape, const FlashHead& head,
                                          const FlashWorkspace& work) {
-  const int64_t steps = shape.depth_steps(), tiles = shape.value_tiles();
+  const int64_t steps = shape.depth_steps();
   float largest = 0, poison = 0;
   for (int64_t key = 0; key < shape.key_tiles() * kTile; ++key) {
     Bf16* to = work.keys + key / kTile * steps * kTileBf16 + key % kTile * kStep;
@@ -47,22 +81,11 @@ IP2P_AVX512_BF16 float PackKeysAndValues(const FlashShape& shape, const FlashHea
   }
 
   for (int64_t step = 0; step < shape.key_steps(); ++step) {
-    for (int64_t tile = 0; tile < tiles; ++tile) {
-      const auto ones = static_cast<__mmask16>(FirstLanes(shape.head_dim + 1 - tile * kTile) &
-                                               ~FirstLanes(shape.head_dim - tile * kTile));
-      __m512i pairs[kTile];  // row i: keys 2 i and 2 i + 1 of 16 columns, then transposed
-      for (int i = 0; i < kTile; ++i) {
-        const int64_t key = step * kStep + 2 * i;
-        const Bf16* row = head.v + key * head.v_stride;
-        __m512i even = _mm512_setzero_si512(), odd = even;
-        if (key < shape.key_count) even = LoadTile(row, tile * kTile, shape.head_dim);
-        if (key + 1 < shape.key_count) odd = LoadTile(row + head.v_stride, tile * kTile, shape.head_dim);
-        pairs[i] = _mm512_or_si512(even, _mm512_slli_epi32(odd, 16));
-        pairs[i] = _mm512_mask_mov_epi32(pairs[i], ones, _mm512_set1_epi32(kTwoOnes));
+    Bf16* to = work.values + step * shape.value_tiles() * kTileBf16;
+    for (int64_t set = 0; set < shape.value_sets; ++set) {
+      for (int64_t tile = 0; tile < shape.set_tiles(set); ++tile, to += kTileBf16) {
+        PackValueTile(shape, head, set, step, tile, to);
       }
-      Transpose16x16(pairs);
-      Bf16* to = work.values + (step * tiles + tile) * kTileBf16;
-      for (int i = 0; i < kTile; ++i) _mm512_store_si512(to + i * kStep, pairs[i]);
     }
   }
   return std::sqrt(largest) + poison;
@@ -96,22 +119,18 @@ IP2P_AVX512_BF16 void UnpackOutputs(const FlashShape& shape, const FlashHead& he
                                     const __m512 (&poison)[kQueryTiles]) {
   const int64_t sums_tile = shape.head_dim / kTile, sums_row = shape.head_dim % kTile;
   const float* sums = work.outputs + sums_tile * kQueryTiles * kTileFloats + sums_row * kTile;
-  for (int64_t tile = 0; tile * kTile < shape.head_dim; ++tile) {
-    const __mmask16 columns = FirstLanes(shape.head_dim - tile * kTile);
-    for (int q = 0; q < kQueryTiles; ++q) {
-      const __m512 factor = _mm512_div_ps(_mm512_add_ps(_mm512_set1_ps(1.0f), poison[q]),
-                                          _mm512_load_ps(sums + q * kTileFloats));
-      const float* from = work.outputs + (tile * kQueryTiles + q) * kTileFloats;
-      __m512i rows[kTile];
-      for (int i = 0; i < kTile; ++i) {
-        rows[i] = _mm512_castps_si512(_mm512_mul_ps(_mm512_load_ps(from + i * kTile), factor));
-      }
-      Transpose16x16(rows);
-      const int64_t queries = std::min<int64_t>(count - q * kTile, kTile);
-      for (int64_t i = 0; i < queries; ++i) {
-        const __m256bh y = _mm512_cvtneps_pbh(_mm512_castsi512_ps(rows[i]));
-        Bf16* to = head.out + (first + q * kTile + i) * head.out_stride + tile * kTile;
-        _mm256_mask_storeu_epi16(to, columns, reinterpret_cast<__m256i>(y));
+  for (int64_t set = 0; set < shape.value_sets; ++set) {
+    const float* outputs = work.outputs + shape.first_tile(set) * kQueryTiles * kTileFloats;
+    for (int64_t tile = 0; tile * kTile < shape.head_dim; ++tile) {
+      const __mmask16 columns = FirstLanes(shape.head_dim - tile * kTile);
+      for (int q = 0; q < kQueryTiles; ++q) {
+        const __m512 factor = _mm512_div_ps(_mm512_add_ps(_mm512_set1_ps(1.0f), poison[q]),
+                                            _mm512_load_ps(sums + q * kTileFloats));
+        UnpackTile(
+            outputs + (tile * kQueryTiles + q) * kTileFloats, factor,
+            std::min<int64_t>(count - q * kTile, kTile), columns,
+            head.out + set * head.out_set_stride + (first + q * kTile) * head.out_stride + tile * kTile,
+            head.out_stride);
       }
     }
   }

@@ -31,6 +31,20 @@ torch::Tensor CrossAttentionImpl::forward(const torch::Tensor& x, const torch::T
   return to_out_->ForwardAdd(Attention(to_q_->forward(x), keys, values, heads_), residual);
 }
 
+torch::Tensor CrossAttentionImpl::SelfAttention(const torch::Tensor& x, const torch::Tensor& residual,
+                                                const AttentionControl& control) const {
+  const int64_t shared = control.borrowers, maps = x.size(0) - shared;
+  const torch::Tensor values = to_v_->forward(x);
+  if (control.reuse) {
+    const torch::Tensor owners = x.narrow(0, 0, maps);
+    return to_out_->ForwardAdd(
+        SharedAttention(to_q_->forward(owners), to_k_->forward(owners), values, heads_), residual);
+  }
+  torch::Tensor queries = to_q_->forward(x), keys = to_k_->forward(x);
+  for (torch::Tensor* map : {&queries, &keys}) map->narrow(0, maps, shared).copy_(map->narrow(0, 0, shared));
+  return to_out_->ForwardAdd(Attention(queries, keys, values, heads_), residual);
+}
+
 TransformerBlockImpl::TransformerBlockImpl(const TransformerConfig& c)
     : norm1_(register_module("norm1", LayerNorm(c.channels, kLayerNormEps))),
       attn1_(register_module("attn1", CrossAttention(c.channels, c.channels, c.heads))),
@@ -43,9 +57,11 @@ TransformerBlockImpl::TransformerBlockImpl(const TransformerConfig& c)
 }
 
 torch::Tensor TransformerBlockImpl::forward(torch::Tensor x, const torch::Tensor& text_keys,
-                                            const torch::Tensor& text_values) const {
+                                            const torch::Tensor& text_values,
+                                            const AttentionControl& control) const {
   torch::Tensor h = norm1_->forward(x);
-  x = attn1_->forward(h, attn1_->MakeKeys(h), attn1_->MakeValues(h), x);
+  x = control.borrowers > 0 ? attn1_->SelfAttention(h, x, control)
+                            : attn1_->forward(h, attn1_->MakeKeys(h), attn1_->MakeValues(h), x);
   h = norm2_->forward(x);
   x = attn2_->forward(h, text_keys, text_values, x);
   h = norm3_->forward(x);
@@ -70,13 +86,13 @@ SpatialTransformerImpl::SpatialTransformerImpl(const TransformerConfig& c)
   }
 }
 
-torch::Tensor SpatialTransformerImpl::forward(const torch::Tensor& x, const TextContext& text,
-                                              size_t& next) const {
+torch::Tensor SpatialTransformerImpl::forward(const torch::Tensor& x, const TextContext& text, size_t& next,
+                                              const AttentionControl& control) const {
   const int64_t height = x.size(2), width = x.size(3);
   torch::Tensor h = norm_->forward(x);
   h = linear_in_ ? linear_in_->forward(ToTokens(h)) : ToTokens(conv_in_->forward(h));
   for (const TransformerBlock& block : blocks_) {
-    h = block->forward(std::move(h), text.keys[next], text.values[next]);
+    h = block->forward(std::move(h), text.keys[next], text.values[next], control);
     ++next;
   }
   if (linear_out_) return ToMap(linear_out_->ForwardAdd(h, ToTokens(x)), height, width);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/model/layers.h"
+#include "common/model/unet/attention_control.h"
 
 namespace ip2p {
 
@@ -33,6 +34,9 @@ class CrossAttentionImpl : public torch::nn::Module {
   // x [N,L,C]; keys and values [N,S,C] from MakeKeys / MakeValues; residual [N,L,C] is added -> [N,L,C].
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& keys, const torch::Tensor& values,
                         const torch::Tensor& residual) const;
+  // Over x itself, with maps shared as `control` says.
+  torch::Tensor SelfAttention(const torch::Tensor& x, const torch::Tensor& residual,
+                              const AttentionControl& control) const;
   torch::Tensor MakeKeys(const torch::Tensor& source) const { return to_k_->forward(source); }
   torch::Tensor MakeValues(const torch::Tensor& source) const { return to_v_->forward(source); }
 
@@ -46,8 +50,8 @@ class TransformerBlockImpl : public torch::nn::Module {
  public:
   explicit TransformerBlockImpl(const TransformerConfig& config);
   // tokens [N,L,C], the block's own text keys and values [N,77,C] -> [N,L,C].
-  torch::Tensor forward(torch::Tensor x, const torch::Tensor& text_keys,
-                        const torch::Tensor& text_values) const;
+  torch::Tensor forward(torch::Tensor x, const torch::Tensor& text_keys, const torch::Tensor& text_values,
+                        const AttentionControl& control) const;
   const CrossAttention& text_attention() const { return attn2_; }
 
  private:
@@ -64,7 +68,8 @@ class SpatialTransformerImpl : public torch::nn::Module {
  public:
   explicit SpatialTransformerImpl(const TransformerConfig& config);
   // x [N,C,H,W] -> the same. `next` is the index in `text` of its first block, and is moved past its last.
-  torch::Tensor forward(const torch::Tensor& x, const TextContext& text, size_t& next) const;
+  torch::Tensor forward(const torch::Tensor& x, const TextContext& text, size_t& next,
+                        const AttentionControl& control) const;
   void AppendText(const torch::Tensor& text, TextContext& context) const;
 
  private:

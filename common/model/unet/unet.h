@@ -17,9 +17,9 @@ class UNetImpl : public torch::nn::Module {
   // text [N,77,cross_attention_dim] -> the context that forward takes.
   TextContext PrepareText(const torch::Tensor& text) const;
   // x [N,in,h,w], timesteps [N] float (fractions allowed) -> prediction [N,out,h,w] in x's type. Any h and w
-  // that survive the halvings; x is converted to the weights' type inside.
-  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& timesteps,
-                        const TextContext& text) const;
+  // that survive the halvings; x is converted to the weights' type inside. `control`: see its header.
+  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& timesteps, const TextContext& text,
+                        const AttentionControl& control = {}) const;
 
  private:
   // timesteps [N] -> silu of the time embedding [N,4*block_out_channels[0]], in the weights' type.

@@ -35,7 +35,7 @@ torch::Tensor DownBlockImpl::forward(torch::Tensor x, UNetInputs& in,
                                      std::vector<torch::Tensor>& skips) const {
   for (size_t i = 0; i < resnets_.size(); ++i) {
     x = resnets_[i]->forward(std::move(x), in.silu_temb);
-    if (!attentions_.empty()) x = attentions_[i]->forward(x, in.text, in.next_text);
+    if (!attentions_.empty()) x = attentions_[i]->forward(x, in.text, in.next_text, in.control);
     skips.push_back(x);
   }
   if (downsampler_) {
@@ -58,7 +58,7 @@ MidBlockImpl::MidBlockImpl(const ResnetBlockConfig& resnet, const TransformerCon
 
 torch::Tensor MidBlockImpl::forward(torch::Tensor x, UNetInputs& in) const {
   x = before_->forward(std::move(x), in.silu_temb);
-  x = attention_->forward(x, in.text, in.next_text);
+  x = attention_->forward(x, in.text, in.next_text, in.control);
   return after_->forward(std::move(x), in.silu_temb);
 }
 
@@ -74,7 +74,7 @@ torch::Tensor UpBlockImpl::forward(torch::Tensor x, UNetInputs& in, std::vector<
     x = JoinChannels(x, skips.back());
     skips.pop_back();
     x = resnets_[i]->forward(std::move(x), in.silu_temb);
-    if (!attentions_.empty()) x = attentions_[i]->forward(x, in.text, in.next_text);
+    if (!attentions_.empty()) x = attentions_[i]->forward(x, in.text, in.next_text, in.control);
   }
   return upsampler_ ? upsampler_->forward(std::move(x), skips.back().size(2), skips.back().size(3)) : x;
 }

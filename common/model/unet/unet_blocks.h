@@ -21,6 +21,7 @@ struct UNetLevelConfig {
 struct UNetInputs {
   torch::Tensor silu_temb;  // [N,time]
   const TextContext& text;
+  const AttentionControl control;
   size_t next_text = 0;  // index of the next cross-attention in `text`
 };
 

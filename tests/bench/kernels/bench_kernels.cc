@@ -68,6 +68,31 @@ void BenchAttention(int64_t samples, int64_t heads, int64_t queries, int64_t key
   }
 }
 
+// Maps of two rows serve four: our fused kernel and the float32 one against torch over repeated maps. Rates
+// count what torch computes.
+void BenchSharedAttention(int64_t tokens, int64_t dim) {
+  constexpr int64_t kRows = 4, kHeads = 8;
+  const torch::Tensor q = Noise({kRows / 2, tokens, kHeads * dim}),
+                      k = Noise({kRows / 2, tokens, kHeads * dim});
+  const torch::Tensor v = Noise({kRows, tokens, kHeads * dim});
+  const double flops = 4.0 * static_cast<double>(kRows * kHeads * tokens * tokens * dim);
+  const std::string shape = std::to_string(tokens) + "x" + std::to_string(dim);
+  const torch::Tensor all_q = torch::cat({q, q}), all_k = torch::cat({k, k});
+  const AttentionPath best = kernels::ChooseAttention(q, k, v, kHeads, /*causal=*/false);
+  Compare(
+      "shared bf16 (torch = our four maps) " + shape, flops, "GFLOP/s",
+      [&] { return kernels::AttentionOn(best, all_q, all_k, v, kHeads, /*causal=*/false); },
+      [&] { return kernels::SharedAttentionOn(best, q, k, v, kHeads); });
+  const auto f = [](const torch::Tensor& x) { return x.to(torch::kFloat32); };
+  const torch::Tensor qf = f(q), kf = f(k), vf = f(v), all_qf = f(all_q), all_kf = f(all_k);
+  Compare(
+      "shared fp32 (torch = four maps) " + shape, flops, "GFLOP/s",
+      [&] {
+        return kernels::AttentionOn(AttentionPath::kTorch, all_qf, all_kf, vf, kHeads, /*causal=*/false);
+      },
+      [&] { return kernels::SharedAttentionOn(AttentionPath::kTorch, qf, kf, vf, kHeads); });
+}
+
 void BenchAttentions() {
   for (const int64_t scale : {1, 2}) {  // 256 and 512 px, one guided step of SD 1.5
     const int64_t side = 32 * scale;
@@ -75,6 +100,11 @@ void BenchAttentions() {
       const int64_t tokens = side / divisor * (side / divisor);
       BenchAttention(3, 8, tokens, tokens, dim);
       BenchAttention(3, 8, tokens, 77, dim);
+    }
+  }
+  for (const int64_t scale : {1, 4}) {
+    for (const auto& [tokens, dim] : {std::pair<int64_t, int64_t>(1024, 40), {256, 80}, {64, 160}}) {
+      BenchSharedAttention(tokens * scale, dim);
     }
   }
   BenchAttention(3, 5, 4096, 4096, 64);   // SD 2.x

@@ -71,6 +71,21 @@ TEST_P(UNetTest, InputsAreLeftAloneAndOddSizesKept) {
   EXPECT_TRUE(first.equal(unet->forward(x, torch::tensor({5.0f, 5.0f}), context))) << "same again";
 }
 
+TEST_P(UNetTest, BorrowersUseTheOwnersMaps) {
+  const torch::NoGradGuard no_grad;
+  UNet unet = Make<UNet>(SmallUNet());
+  if (GetParam()) PackAll(*unet);
+  const torch::Tensor x = torch::randn({5, 8, 8, 8}), t = torch::full({5}, 321.0);
+  const TextContext text = unet->PrepareText(torch::randn({5, 6, 24}));
+  const torch::Tensor shared = unet->forward(x, t, text, {.borrowers = 2});
+  const torch::Tensor computed = unet->forward(x, t, text, {.borrowers = 2, .reuse = false});
+  const torch::Tensor apart = unet->forward(x, t, text);
+  EXPECT_LT(MaxDifference(shared, computed), kBatchTolerance);
+  EXPECT_LT(MaxDifference(shared.narrow(0, 0, 3), apart.narrow(0, 0, 3)), kBatchTolerance);
+  EXPECT_GT(MaxDifference(shared.narrow(0, 3, 2), apart.narrow(0, 3, 2)), 1e-3);
+  EXPECT_THROW(unet->forward(x, t, text, {.borrowers = 3}), c10::Error);
+}
+
 INSTANTIATE_TEST_SUITE_P(Packed, UNetTest, testing::Bool());
 
 TEST(UNetGradientTest, EveryParameterLearns) {

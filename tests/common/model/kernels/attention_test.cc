@@ -104,6 +104,40 @@ TEST(Attention, SampleDoesNotDependOnItsBatch) {
   }
 }
 
+// Maps of the first N - M rows serve two rows of values, the others one.
+struct SharedShape {
+  int64_t maps, shared, heads, length, dim;
+};
+
+class SharedAttentionTest : public testing::TestWithParam<SharedShape> {};
+
+TEST_P(SharedAttentionTest, EqualsAttentionOfRepeatedMaps) {
+  const torch::NoGradGuard no_grad;
+  const SharedShape s = GetParam();
+  const Case c = MakeCase({s.maps + s.shared, s.heads, s.length, s.length, s.dim});
+  const torch::Tensor q = c.q.narrow(0, 0, s.maps), k = c.k.narrow(0, 0, s.maps);
+  const torch::Tensor all_q = torch::cat({q, q.narrow(0, 0, s.shared)}),
+                      all_k = torch::cat({k, k.narrow(0, 0, s.shared)});
+  for (const AttentionPath path : FlashPaths()) {
+    const torch::Tensor ours = kernels::SharedAttentionOn(path, q, k, c.v, s.heads);
+    ASSERT_TRUE(ours.is_contiguous());
+    EXPECT_TRUE(torch::equal(ours, AttentionOn(path, all_q, all_k, c.v, s.heads, /*causal=*/false)))
+        << "path " << static_cast<int>(path);
+  }
+  // In float32 the sums may be added in another order.
+  constexpr double kTolerance = 5e-6;
+  const torch::Tensor ours = kernels::SharedAttentionOn(
+      AttentionPath::kTorch, q.to(torch::kFloat32), k.to(torch::kFloat32), c.v.to(torch::kFloat32), s.heads);
+  const torch::Tensor theirs = InFloat({all_q, all_k, c.v}, s.heads);
+  EXPECT_LE((ours - theirs).abs().max().item<double>(), kTolerance);
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, SharedAttentionTest,
+                         testing::Values(SharedShape{2, 2, 8, 1024, 40}, SharedShape{3, 2, 8, 256, 80},
+                                         SharedShape{2, 1, 8, 64, 160}, SharedShape{1, 1, 5, 300, 64},
+                                         SharedShape{4, 0, 3, 100, 40}, SharedShape{2, 2, 1, 33, 7},
+                                         SharedShape{5, 4, 2, 257, 48}, SharedShape{1, 1, 1, 16, 512}));
+
 TEST(Attention, WhatIsNotFiniteShowsAsNan) {
   const torch::NoGradGuard no_grad;
   for (const AttentionPath path : FlashPaths()) {
