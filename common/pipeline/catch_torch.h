@@ -5,6 +5,7 @@
 
 #include <new>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -32,6 +33,10 @@ auto CatchTorch(const char* what, Work&& work) {
   } catch (const std::bad_alloc& e) {
     return Answer(absl::ResourceExhaustedError(absl::StrCat(what, ": memory ran out")));
   } catch (const c10::Error& e) {
+    // The CPU's allocator has no exception of its own.
+    if (std::string_view(e.what_without_backtrace()).find("DefaultCPUAllocator") != std::string_view::npos) {
+      return Answer(absl::ResourceExhaustedError(absl::StrCat(what, ": memory ran out")));
+    }
     return Answer(absl::InternalError(absl::StrCat(what, ": ", first_line(e.what_without_backtrace()))));
   } catch (const std::exception& e) {
     return Answer(absl::InternalError(absl::StrCat(what, ": ", first_line(e.what()))));

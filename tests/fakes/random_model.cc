@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "common/model/clip/clip.h"
 #include "common/model/clip/text_encoder.h"
 #include "common/model/unet/unet.h"
 #include "common/model/vae/vae.h"
@@ -18,7 +19,7 @@ TensorMap RandomWeights(torch::nn::Module& module, at::Generator& generator) {
   for (const auto& item : module.named_parameters()) {
     const std::vector<int64_t> shape = item.value().sizes().vec();
     torch::Tensor value;
-    if (shape.size() == 1) {
+    if (shape.size() < 2) {
       const bool is_weight =
           item.key().ends_with("weight");  // of a norm: everything else has more dimensions
       value = is_weight ? torch::ones(shape) : torch::zeros(shape);
@@ -98,6 +99,41 @@ ModelSource RandomModel(const ModelConfig& config, uint64_t seed) {
   source.vocab_json = ByteVocabulary();
   source.merges_txt = "#version: 0.2\n";
   source.layout = "memory";
+  return source;
+}
+
+ClipConfig TinyClipConfig() {
+  ClipConfig config;
+  config.text = TinyConfig().text_encoder;
+  config.vision = {.hidden_size = 48,
+                   .intermediate_size = 96,
+                   .num_layers = 2,
+                   .num_heads = 3,
+                   .image_size = 32,
+                   .patch_size = 8};
+  config.projection_dim = 24;
+  config.pooled_token = config.text.eos_token_id;
+  return config;
+}
+
+ClipSource RandomClip(const ClipConfig& config, uint64_t seed) {
+  torch::NoGradGuard no_grad;
+  at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+  ClipSource source;
+  source.config = config;
+  source.tensors = RandomWeights(*Clip(config), generator);
+  source.vocab_json = ByteVocabulary();
+  source.merges_txt = "#version: 0.2\n";
+  return source;
+}
+
+SafetyCheckerSource RandomSafetyChecker(const ClipConfig& config, uint64_t seed) {
+  torch::NoGradGuard no_grad;
+  at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+  SafetyCheckerSource source;
+  source.config = config;
+  source.tensors = RandomWeights(*SafetyNetwork(config), generator);
+  source.preprocessing.shortest_edge = source.preprocessing.crop_size = config.vision.image_size;
   return source;
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "common/checkpoint/clip_source.h"
 #include "common/checkpoint/model_source.h"
 
 namespace ip2p {
@@ -13,5 +14,10 @@ ModelConfig TinyConfig();
 
 // Weights are normal with a small spread, norms are identity, so that pictures come out finite and not flat.
 ModelSource RandomModel(const ModelConfig& config, uint64_t seed);
+
+// CLIP for pictures of 32 px, and a safety checker with such a tower, with weights of the same kind.
+ClipConfig TinyClipConfig();
+ClipSource RandomClip(const ClipConfig& config, uint64_t seed);
+SafetyCheckerSource RandomSafetyChecker(const ClipConfig& config, uint64_t seed);
 
 }  // namespace ip2p

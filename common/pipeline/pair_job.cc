@@ -1,0 +1,157 @@
+// The job in order: claim the partition, see what is left, load the models, make prompt after prompt.
+#include "common/pipeline/pair_job.h"
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+#include "common/dataset/partition_writer.h"
+#include "common/dataset/prompts_file.h"
+#include "common/pipeline/pair_settings.h"
+
+namespace ip2p {
+namespace {
+
+constexpr size_t kNanTrials = 4;  // a prompt of at least so many samples, all NaN, is the model's fault
+
+absl::StatusOr<PairPrompt> UsablePrompt(const PromptRow& row) {
+  IP2P_RETURN_IF_ERROR(row.status);
+  PairPrompt prompt{row.prompt.caption, row.prompt.output};
+  IP2P_RETURN_IF_ERROR(ValidatePairPrompt(prompt));
+  return prompt;
+}
+
+bool AllNan(const PromptPairs& pairs) {
+  for (const Sample& sample : pairs.samples) {
+    if (sample.verdict != SampleVerdict::kNotFinite) return false;
+  }
+  return pairs.samples.size() >= kNanTrials;
+}
+
+class Job {
+ public:
+  Job(const PairJobOptions& options, const SamplerFactory& factory, PairJobListener& listener,
+      PairJobReport& report)
+      : options_(options), factory_(factory), listener_(listener), report_(report) {}
+
+  absl::Status Run() {
+    IP2P_RETURN_IF_ERROR(CheckPairJob(options_));
+    IP2P_ASSIGN_OR_RETURN(rows_, PromptsFile::Open(options_.prompts_file));
+    share_ = ShareOf(rows_->size(), options_.n_partitions, options_.partition);
+    report_.rows = share_.end - share_.begin;
+    if (report_.rows == 0) return absl::OkStatus();
+    RunSettings settings = SettingsOf(options_.params);
+    settings[kPromptRows] = rows_->size();
+    settings[kPromptsSha256] = rows_->sha256();
+    IP2P_ASSIGN_OR_RETURN(
+        writer_,
+        PartitionWriter::Open(
+            {.dataset = options_.out_dir, .share = share_, .known = settings, .lock = options_.lock}));
+    IP2P_RETURN_IF_ERROR(Survey());
+    if (report_.left == 0) return absl::OkStatus();
+    listener_.OnLoading(report_);
+    IP2P_ASSIGN_OR_RETURN(sampler_, factory_());
+    settings[kPrecision] = sampler_->precision_name();
+    settings[kWeights] = sampler_->fingerprint();
+    IP2P_RETURN_IF_ERROR(writer_->Agree(settings));
+    return Work();
+  }
+
+ private:
+  // Counts what is finished, and tells the bad rows.
+  absl::Status Survey() {
+    IP2P_RETURN_IF_ERROR(rows_->Rewind(share_));
+    PromptRow row;
+    for (;;) {
+      IP2P_ASSIGN_OR_RETURN(const bool more, rows_->Next(row));
+      if (!more) return absl::OkStatus();
+      if (const absl::StatusOr<PairPrompt> prompt = UsablePrompt(row); !prompt.ok()) {
+        ++report_.bad_rows;
+        listener_.OnBadRow(row.number, prompt.status());
+        continue;
+      }
+      IP2P_ASSIGN_OR_RETURN(const bool finished, writer_->Finished(row.index));
+      ++(finished ? report_.resumed : report_.left);
+    }
+  }
+
+  absl::Status Work() {
+    IP2P_RETURN_IF_ERROR(rows_->Rewind(share_));
+    PromptRow row;
+    for (;;) {
+      IP2P_ASSIGN_OR_RETURN(const bool more, rows_->Next(row));
+      if (!more) return absl::OkStatus();
+      const absl::StatusOr<PairPrompt> prompt = UsablePrompt(row);
+      if (!prompt.ok()) continue;
+      IP2P_ASSIGN_OR_RETURN(const bool finished, writer_->Finished(row.index));
+      if (!finished) IP2P_RETURN_IF_ERROR(Make(row, *prompt));
+    }
+  }
+
+  absl::Status Make(const PromptRow& row, const PairPrompt& prompt) {
+    PairHooks hooks;
+    hooks.sample = [this](const Sample& sample) { listener_.OnSample(sample); };
+    hooks.step = [this](const PairStep& step) {
+      IP2P_RETURN_IF_ERROR(writer_->Held());
+      return listener_.OnStep(report_, step);
+    };
+    IP2P_ASSIGN_OR_RETURN(const PromptPairs pairs,
+                          GeneratePairs(*sampler_, prompt, row.index, options_.params, hooks));
+    if (AllNan(pairs)) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("all ", pairs.samples.size(), " samples of row ", row.index, " are NaN at precision ",
+                       sampler_->precision_name(), "; wants a sound model, or another --precision"));
+    }
+    IP2P_RETURN_IF_ERROR(writer_->Publish(
+        row.index, {.prompt_line = row.line, .samples = pairs.samples, .pairs = pairs.pairs}));
+    Count(pairs);
+    listener_.OnPrompt(report_);
+    return absl::OkStatus();
+  }
+
+  void Count(const PromptPairs& pairs) {
+    ++report_.finished;
+    --report_.left;
+    report_.sampled += static_cast<int64_t>(pairs.samples.size());
+    report_.passed += pairs.passed;
+    report_.kept += static_cast<int64_t>(pairs.kept.size());
+    report_.saved += pairs.saved;
+    report_.without_pairs += pairs.kept.empty() ? 1 : 0;
+    for (const Sample& sample : pairs.samples) ++report_.verdicts[static_cast<size_t>(sample.verdict)];
+  }
+
+  const PairJobOptions& options_;
+  const SamplerFactory& factory_;
+  PairJobListener& listener_;
+  PairJobReport& report_;
+
+  std::unique_ptr<PromptsFile> rows_;
+  Share share_;
+  std::unique_ptr<PartitionWriter> writer_;
+  std::unique_ptr<PairSampler> sampler_;
+};
+
+}  // namespace
+
+absl::Status CheckPairJob(const PairJobOptions& options) {
+  if (options.n_partitions < 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("n_partitions is ", options.n_partitions, "; wants 1 or more"));
+  }
+  if (options.partition < 0 || options.partition >= options.n_partitions) {
+    return absl::InvalidArgumentError(absl::StrCat("partition is ", options.partition, "; wants 0..",
+                                                   options.n_partitions - 1, " of ", options.n_partitions));
+  }
+  return ValidatePairs(options.params);
+}
+
+absl::Status RunPairJob(const PairJobOptions& options, const SamplerFactory& factory,
+                        PairJobListener& listener, PairJobReport& report) {
+  absl::Status status = Job(options, factory, listener, report).Run();
+  if (!absl::IsAborted(status)) return status;
+  report.elsewhere = true;  // it does what is left here
+  return absl::OkStatus();
+}
+
+}  // namespace ip2p

@@ -1,0 +1,40 @@
+// See pair_rows.h.
+#include "common/pipeline/pair_rows.h"
+
+namespace ip2p {
+
+PairRows PlanPairRows(const std::vector<bool>& shares, bool same_start) {
+  PairRows plan;
+  plan.row_of.resize(shares.size());
+  auto add = [&](size_t pair, PairBranch branch) {
+    const int64_t image = branch == kUncond1 || branch == kCond1 ? 1 : 0;
+    const bool conditional = branch == kCond0 || branch == kCond1;
+    plan.row_of[pair][branch] = static_cast<int64_t>(plan.rows.size());
+    plan.rows.push_back({.pair = static_cast<int64_t>(pair),
+                         .image = image,
+                         .text = conditional ? kFirstCaption + image : kEmptyText});
+  };
+  for (size_t p = 0; p < shares.size(); ++p) {  // owners of maps that are borrowed
+    if (!shares[p]) continue;
+    if (!same_start) add(p, kUncond0);
+    add(p, kCond0);
+  }
+  plan.borrowers = static_cast<int64_t>(plan.rows.size());
+  for (size_t p = 0; p < shares.size(); ++p) {  // rows of their own maps
+    if (!shares[p] || same_start) add(p, kUncond0);
+    if (!shares[p] && !same_start) add(p, kUncond1);
+    if (!shares[p]) {
+      add(p, kCond0);
+      add(p, kCond1);
+    }
+    if (same_start) plan.row_of[p][kUncond1] = plan.row_of[p][kUncond0];
+  }
+  for (size_t p = 0; p < shares.size(); ++p) {  // borrowers, in the owners' order
+    if (!shares[p]) continue;
+    if (!same_start) add(p, kUncond1);
+    add(p, kCond1);
+  }
+  return plan;
+}
+
+}  // namespace ip2p

@@ -1,0 +1,33 @@
+// The rows of one UNet evaluation of a batch of pairs. Pure, no torch.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+namespace ip2p {
+
+// Which texts a row is conditioned on, as rows of [empty, caption, edited caption].
+enum PairText : int64_t { kEmptyText = 0, kFirstCaption = 1 };  // image i has caption kFirstCaption + i
+
+// The four predictions that a pair needs, in the reference's order.
+enum PairBranch { kUncond0, kUncond1, kCond0, kCond1 };
+
+struct PairRow {
+  int64_t pair = 0;
+  int64_t image = 0;
+  int64_t text = kEmptyText;
+};
+
+struct PairRows {
+  std::vector<PairRow> rows;
+  int64_t borrowers = 0;                       // as in AttentionControl
+  std::vector<std::array<int64_t, 4>> row_of;  // [pair][PairBranch]
+};
+
+// shares[p]: image 1 of pair p uses image 0's self-attention maps. Order: image 0 of the pairs that share,
+// then all rows of those that do not, then image 1 of those that share. same_start: both images still stand
+// at the start noise, so one unconditional row serves both.
+PairRows PlanPairRows(const std::vector<bool>& shares, bool same_start);
+
+}  // namespace ip2p
