@@ -15,7 +15,8 @@ namespace {
 
 constexpr const char* kAbout =
     "ip2p edits photos by instruction: in this process with --ckpt, or on a server with --server.\n"
-    "ip2p prompts turns captions into edit instructions, the first stage of a training set.\n"
+    "ip2p prompts turns captions into edit instructions, the first stage of a training set,\n"
+    "and ip2p pairs those into image pairs, the second.\n"
     "A flag wins over its IP2P_* variable, which wins over the settings file (--config FILE, JSON).";
 
 // CLI11 wants the arguments last first.
@@ -46,6 +47,8 @@ int RunCli(const std::vector<std::string>& args, Console& console) {
   AddEditCommand(app, console, chosen);
   AddModelCommands(app, console, chosen);
   AddPromptsCommands(app, console, chosen);
+  AddPairsCommands(app, console, chosen);
+  AddDatasetCommands(app, console, chosen);
   AddServerCommands(app, console, chosen);
   NameVariables(app);
   if (const absl::Status status = ApplySettingsFile(app, SettingsFileOf(args)); !status.ok()) {

@@ -18,6 +18,8 @@ struct Chosen {
 void AddEditCommand(CLI::App& app, Console& console, Chosen& chosen);
 void AddModelCommands(CLI::App& app, Console& console, Chosen& chosen);
 void AddPromptsCommands(CLI::App& app, Console& console, Chosen& chosen);
+void AddPairsCommands(CLI::App& app, Console& console, Chosen& chosen);
+void AddDatasetCommands(CLI::App& app, Console& console, Chosen& chosen);
 void AddServerCommands(CLI::App& app, Console& console, Chosen& chosen);
 
 }  // namespace ip2p

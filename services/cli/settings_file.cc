@@ -18,9 +18,9 @@ namespace {
 constexpr size_t kMaxSettingsBytes = 1 << 20;
 
 bool IsAskedOnce(const std::string& name) {
-  static const std::set<std::string> kNames = {"",         "help",          "version", "config",    "edit",
-                                               "captions", "captions-file", "out",     "run-name",  "json",
-                                               "output",   "input",         "name",    "checkpoint"};
+  static const std::set<std::string> kNames = {
+      "",         "help", "version", "config", "edit",  "captions", "captions-file", "out",
+      "run-name", "json", "plot",    "output", "input", "name",     "checkpoint"};
   return kNames.contains(name);
 }
 

@@ -9,12 +9,15 @@
 
 #include "absl/status/statusor.h"
 #include "common/pipeline/edit_engine.h"
+#include "common/pipeline/pair_sampler.h"
 
 namespace ip2p {
 
 struct TorchVerbs {
   absl::StatusOr<std::unique_ptr<EditEngine>> (*create_engine)(const ModelSource& source,
                                                                const EngineOptions& options);
+  absl::StatusOr<std::unique_ptr<PairSampler>> (*create_sampler)(const PairModels& models,
+                                                                 const PairSamplerOptions& options);
 };
 
 // Those of this program; null when it has none. Defined in torch_verbs.cc and in no_torch_verbs.cc: a program

@@ -1,0 +1,124 @@
+// `ip2p dataset pack`, `unpack`, `import` and `export`: a dataset in other forms and back.
+#include <memory>
+
+#include "common/base/status_macros.h"
+#include "common/dataset/export.h"
+#include "common/dataset/import.h"
+#include "common/dataset/pack.h"
+#include "services/cli/count_progress.h"
+#include "services/cli/dataset_commands.h"
+
+namespace ip2p {
+namespace {
+
+struct ConvertFlags {
+  std::string input;
+  std::string output;
+  int64_t shard_bytes = PackOptions().shard_bytes;
+  ImportColumns columns;
+  bool json = false;
+};
+
+absl::Status Pack(const ConvertFlags& flags, Console& console) {
+  PackReport report;
+  {
+    CountProgress progress(console, "folders");
+    IP2P_ASSIGN_OR_RETURN(report,
+                          PackDataset(flags.input, flags.output,
+                                      {.shard_bytes = flags.shard_bytes, .progress = progress.callback()}));
+  }
+  console.err << "packed " << report.pairs << " pairs of " << report.prompts << " prompts into "
+              << report.shards << " shards, " << report.bytes << " bytes\n";
+  return absl::OkStatus();
+}
+
+absl::Status Unpack(const ConvertFlags& flags, Console& console) {
+  PackReport report;
+  {
+    CountProgress progress(console, "folders");
+    IP2P_ASSIGN_OR_RETURN(report, UnpackDataset(flags.input, flags.output, progress.callback()));
+  }
+  console.err << "unpacked " << report.pairs << " pairs of " << report.prompts << " prompts\n";
+  return absl::OkStatus();
+}
+
+absl::Status Import(const ConvertFlags& flags, Console& console) {
+  ImportReport report;
+  {
+    CountProgress progress(console, "rows");
+    IP2P_ASSIGN_OR_RETURN(const std::unique_ptr<ImportSource> source,
+                          OpenImportSource(flags.input, flags.columns));
+    const ImportOptions options{.progress = [&progress](int64_t rows) { progress.Tell(rows, 0); }};
+    IP2P_ASSIGN_OR_RETURN(report, ImportDataset(*source, flags.output, options));
+  }
+  for (const std::string& example : report.examples) console.err << "skipped " << example << "\n";
+  console.err << "imported " << report.pairs << " pairs of " << report.rows << " rows\n";
+  if (flags.json) console.out << ImportJson(report);
+  return JudgeImport(report);
+}
+
+absl::Status Export(const ConvertFlags& flags, Console& console) {
+  ExportReport report;
+  {
+    CountProgress progress(console, "folders");
+    IP2P_ASSIGN_OR_RETURN(report, ExportDataset(flags.input, flags.output, progress.callback()));
+  }
+  if (report.skipped > 0) console.err << "warning: " << report.skipped << " pairs have no instruction\n";
+  console.err << "exported " << report.pairs << " pairs\n";
+  return absl::OkStatus();
+}
+
+struct Added {
+  CLI::App* command;
+  std::shared_ptr<ConvertFlags> flags;
+};
+
+Added AddConversion(CLI::App& noun, const char* verb, const char* about, const char* input,
+                    const char* output, absl::Status (*run)(const ConvertFlags&, Console&), Console& console,
+                    Chosen& chosen) {
+  CLI::App* command = noun.add_subcommand(verb, about);
+  const auto flags = std::make_shared<ConvertFlags>();
+  command->add_option("input", flags->input, input)->required();
+  command->add_option("-o,--output", flags->output, output)->required();
+  command->callback([flags, &console, &chosen, run] {
+    chosen.run = [flags, &console, run] { return run(*flags, console); };
+  });
+  return {command, flags};
+}
+
+}  // namespace
+
+void AddDatasetPack(CLI::App& noun, Console& console, Chosen& chosen) {
+  const Added added = AddConversion(
+      noun, "pack", "Write WebDataset shards with checksums and an index", "Folder of the dataset",
+      "Folder for the shards; an unfinished pack is continued", Pack, console, chosen);
+  added.command->add_option("--shard-bytes", added.flags->shard_bytes, "Most bytes of a shard")
+      ->check(CLI::Range(int64_t{10240}, int64_t{1} << 40))
+      ->capture_default_str();
+}
+
+void AddDatasetUnpack(CLI::App& noun, Console& console, Chosen& chosen) {
+  AddConversion(noun, "unpack", "Make a dataset from what `pack` wrote, byte for byte",
+                "Folder of the shards", "Folder of the dataset; an unfinished one is continued", Unpack,
+                console, chosen);
+}
+
+void AddDatasetImport(CLI::App& noun, Console& console, Chosen& chosen) {
+  const Added added =
+      AddConversion(noun, "import", "Make a dataset from an image folder or WebDataset shards",
+                    "Folder with metadata.jsonl, folder of .tar files, or a .tar file",
+                    "Folder of the dataset; an unfinished one is continued", Import, console, chosen);
+  ImportColumns& columns = added.flags->columns;
+  added.command->add_option("--before", columns.before,
+                            "Column of the image before (default: the usual names)");
+  added.command->add_option("--after", columns.after, "Column of the image after");
+  added.command->add_option("--instruction", columns.edit, "Column of the instruction");
+  added.command->add_flag("--json", added.flags->json, "Print the counts as JSON");
+}
+
+void AddDatasetExport(CLI::App& noun, Console& console, Chosen& chosen) {
+  AddConversion(noun, "export", "Write a folder that `datasets` and diffusers' training script read",
+                "Folder of the dataset", "New folder", Export, console, chosen);
+}
+
+}  // namespace ip2p

@@ -1,0 +1,106 @@
+// `ip2p dataset prepare`, `stats` and `check`: a dataset is read, an index, a table or a plot comes out.
+#include <memory>
+
+#include "common/base/status_macros.h"
+#include "common/dataset/dataset_check.h"
+#include "common/dataset/dataset_stats.h"
+#include "common/dataset/seeds_file.h"
+#include "services/cli/count_progress.h"
+#include "services/cli/dataset_commands.h"
+#include "services/cli/files.h"
+
+namespace ip2p {
+namespace {
+
+struct PrepareFlags {
+  std::string dataset;
+};
+
+absl::Status Prepare(const PrepareFlags& flags, Console& console) {
+  IP2P_ASSIGN_OR_RETURN(const PreparedSeeds prepared, WriteSeedsFile(flags.dataset));
+  if (prepared.halves > 0) {
+    console.err << "warning: " << prepared.halves << " images without their other half are left out\n";
+  }
+  if (prepared.outside > 0) {
+    console.err << "warning: " << prepared.outside << " links that leave the dataset are left out\n";
+  }
+  console.err << "wrote seeds.json: " << prepared.pairs << " pairs in " << prepared.with_pairs << " of "
+              << prepared.folders << " folders\n";
+  return absl::OkStatus();
+}
+
+struct StatsFlags {
+  std::string dataset;
+  std::string plot;
+  bool json = false;
+};
+
+absl::Status Stats(const StatsFlags& flags, Console& console) {
+  DatasetStats stats;
+  {
+    CountProgress progress(console, "folders");
+    IP2P_ASSIGN_OR_RETURN(stats, ReadDatasetStats(flags.dataset, progress.callback()));
+  }
+  if (!flags.plot.empty()) IP2P_RETURN_IF_ERROR(WriteOutput(flags.plot, DatasetStatsSvg(stats), console.out));
+  if (flags.plot == "-") return absl::OkStatus();
+  console.out << (flags.json ? DatasetStatsJson(stats) : DatasetStatsText(stats));
+  return absl::OkStatus();
+}
+
+struct CheckFlags {
+  std::string dataset;
+  double max_bad = kMaxBadShare;
+  int threads = 0;
+  bool json = false;
+};
+
+absl::Status Check(const CheckFlags& flags, Console& console) {
+  CheckReport report;
+  {
+    CountProgress progress(console, "folders");
+    IP2P_ASSIGN_OR_RETURN(
+        report, CheckDataset(flags.dataset, {.threads = flags.threads, .progress = progress.callback()}));
+  }
+  console.out << (flags.json ? CheckJson(report) : CheckText(report));
+  return JudgeDataset(report, flags.max_bad);
+}
+
+}  // namespace
+
+void AddDatasetPrepare(CLI::App& noun, Console& console, Chosen& chosen) {
+  CLI::App* command = noun.add_subcommand("prepare", "Write seeds.json, which training starts from");
+  const auto flags = std::make_shared<PrepareFlags>();
+  command->add_option("dataset", flags->dataset, "Folder of the dataset")->required();
+  command->callback(
+      [flags, &console, &chosen] { chosen.run = [flags, &console] { return Prepare(*flags, console); }; });
+}
+
+void AddDatasetStats(CLI::App& noun, Console& console, Chosen& chosen) {
+  CLI::App* command = noun.add_subcommand("stats", "Count what was accepted and rejected, and how it scored");
+  const auto flags = std::make_shared<StatsFlags>();
+  command->add_option("dataset", flags->dataset, "Folder of the dataset")->required();
+  command->add_option("--plot", flags->plot,
+                      "SVG file of the four scores' histograms; - for standard output");
+  command->add_flag("--json", flags->json, "Print it as JSON");
+  command->callback(
+      [flags, &console, &chosen] { chosen.run = [flags, &console] { return Stats(*flags, console); }; });
+}
+
+void AddDatasetCheck(CLI::App& noun, Console& console, Chosen& chosen) {
+  CLI::App* command = noun.add_subcommand(
+      "check",
+      "Find damaged, missing, identical, swapped and nearly equal images; exit code 42 when too many");
+  const auto flags = std::make_shared<CheckFlags>();
+  command->add_option("dataset", flags->dataset, "Folder of the dataset")->required();
+  command->add_option("--max-bad", flags->max_bad, "Share of bad pairs that is accepted")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command->add_option("--threads", flags->threads, "Threads; 0: one a core")
+      ->check(CLI::Range(0, 256))
+      ->capture_default_str();
+  command->add_flag("--json", flags->json, "Print it as JSON");
+  command->callback(
+      [flags, &console, &chosen] { chosen.run = [flags, &console] { return Check(*flags, console); }; });
+}
+
+}  // namespace ip2p

@@ -1,0 +1,109 @@
+// `ip2p pairs generate`: one partition of a prompts file to its part of a dataset. A rerun goes on.
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "common/pipeline/pair_settings.h"
+#include "services/cli/pairs_commands.h"
+#include "services/cli/pairs_reporter.h"
+
+namespace ip2p {
+namespace {
+
+struct GenerateFlags {
+  PairJobOptions job;
+  SamplerFlags sampler;
+  int64_t partition = -1;  // -1: JOB_COMPLETION_INDEX, else 0
+  std::string seeds;
+  bool no_safety_check = false;
+  bool json = false;
+};
+
+void AddJobFlags(CLI::App& app, GenerateFlags& flags) {
+  PairJobOptions& job = flags.job;
+  app.add_option("--out-dir", job.out_dir, "Folder of the dataset; a rerun goes on there")->required();
+  app.add_option("--prompts-file", job.prompts_file, "Prompts, JSON lines")->required();
+  app.add_option("--n-partitions", job.n_partitions, "Shares of the prompts, as numpy.array_split")
+      ->capture_default_str();
+  app.add_option("--partition", flags.partition, "Our share (default: JOB_COMPLETION_INDEX, else 0)");
+  app.add_flag("--json", flags.json, "Print the report as JSON");
+}
+
+void AddParamFlags(CLI::App& app, GenerateFlags& flags) {
+  PairParams& params = flags.job.params;
+  app.add_option("--steps", params.steps, "Denoising steps, 1..1000")->capture_default_str();
+  app.add_option("--n-samples", params.n_samples, "Samples tried per prompt, 1..10000")
+      ->capture_default_str();
+  app.add_option("--max-out-samples", params.max_out_samples, "Pairs kept per prompt, best first")
+      ->capture_default_str();
+  app.add_option("--resolution", params.resolution, "Side in px, a multiple of 64 in 64..1024")
+      ->capture_default_str();
+  app.add_option("--min-p2p", params.min_p2p, "Least share of steps with shared attention maps")
+      ->capture_default_str();
+  app.add_option("--max-p2p", params.max_p2p, "Largest share of them")->capture_default_str();
+  app.add_option("--min-cfg", params.min_cfg, "Least guidance scale")->capture_default_str();
+  app.add_option("--max-cfg", params.max_cfg, "Largest guidance scale")->capture_default_str();
+  AddThresholdFlags(app, params.thresholds);
+  app.add_option("--seed", params.seed, "Global seed; each sample's follows from it, prompt and sample")
+      ->capture_default_str();
+  app.add_option("--seeds", flags.seeds, "Exactly these sample seeds instead, 11,12,...");
+  app.add_flag("--early-stop", params.early_stop,
+               "End a prompt once enough samples pass with a margin, or none comes near");
+  app.add_flag("--no-safety-check", flags.no_safety_check, "Don't ask the safety checker");
+}
+
+// What is left to decide once all flags are known. Throws CLI's own errors, as callbacks do.
+void Finish(GenerateFlags& flags) {
+  PairJobOptions& job = flags.job;
+  job.partition = std::max<int64_t>(flags.partition, 0);
+  const char* const index = std::getenv("JOB_COMPLETION_INDEX");
+  if (flags.partition < 0 && index != nullptr && !absl::SimpleAtoi(index, &job.partition)) {
+    throw CLI::ValidationError("JOB_COMPLETION_INDEX is no whole number");
+  }
+  job.params.safety_check = !flags.no_safety_check;
+  FinishSamplerFlags(flags.sampler);
+  absl::StatusOr<std::vector<uint64_t>> seeds = ParseSeedList(flags.seeds);
+  if (!seeds.ok()) throw CLI::ValidationError(std::string(seeds.status().message()));
+  job.params.seeds = *std::move(seeds);
+  if (const absl::Status status = CheckPairJob(job); !status.ok()) {
+    throw CLI::ValidationError(std::string(status.message()));
+  }
+  if (!job.params.thresholds.all_zero() && flags.sampler.models.clip.empty()) {
+    throw CLI::ValidationError("a threshold is not 0 and no CLIP is named; wants --clip, or all three 0");
+  }
+}
+
+absl::Status Generate(const GenerateFlags& flags, Console& console) {
+  PairJobReport report;
+  absl::Status status;
+  {
+    PairsReporter reporter(console);
+    const Cancellation::Scope scope(console.cancellation, [&reporter] { reporter.Cancel(); });
+    status = RunPairJob(flags.job, FactoryOf(flags.sampler, console), reporter, report);
+    if (report.elsewhere) reporter.Say("another process works on this partition; nothing is left to do here");
+  }
+  if (flags.json) console.out << PairReportJson(report);
+  if (!report.elsewhere) console.err << PairReportText(report) << "\n";
+  return status;
+}
+
+}  // namespace
+
+void AddPairsGenerate(CLI::App& noun, Console& console, Chosen& chosen) {
+  CLI::App* command =
+      noun.add_subcommand("generate", "Make pairs of every prompt, keep what CLIP approves; a rerun goes on");
+  const auto flags = std::make_shared<GenerateFlags>();
+  AddJobFlags(*command, *flags);
+  AddParamFlags(*command, *flags);
+  AddSamplerFlags(*command, flags->sampler);
+  command->callback([flags, &console, &chosen] {
+    Finish(*flags);
+    chosen.needs_torch = true;
+    chosen.run = [flags, &console] { return Generate(*flags, console); };
+  });
+}
+
+}  // namespace ip2p
