@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fetches the published models, for machines with a network: about 14 GB.
+# Fetches the published models, for machines with a network: about 15 GB.
 #
 #   bash deploy/download.sh [--to FOLDER] [NAME ...]
 #     --to FOLDER   where to; default .cache/models
@@ -7,7 +7,10 @@
 #       instruct-pix2pix   the edit model of the paper (CompVis .ckpt, 7.7 GB)
 #       sd15               Stable Diffusion 1.5, where training and pair generation start (4.3 GB)
 #       vae                the VAE that the paper's samples were decoded with (335 MB)
-#       clip               CLIP ViT-L/14 in the transformers layout, for the pair filter (1.7 GB)
+#       clip               CLIP ViT-L/14 in the transformers layout, for the pair filter (1.7 GB): --clip
+#                          .cache/models/clip-vit-large-patch14; the vocabulary is the one that setup.sh installed
+#       safety             Stable Diffusion's safety checker, if unsafe pairs are to be dropped (1.2 GB):
+#                          --safety-checker .cache/models/sd15-safety/safety_checker
 #   IP2P_URL_BERKELEY, IP2P_URL_HUB   other addresses for the two sites, for example a mirror
 #
 # An interrupted download goes on where it stopped (NAME.part). A file gets its name only after its SHA-256 was
@@ -20,6 +23,7 @@ BERKELEY=${IP2P_URL_BERKELEY:-http://instruct-pix2pix.eecs.berkeley.edu}
 HUB=${IP2P_URL_HUB:-https://huggingface.co}
 SD15_AT=stable-diffusion-v1-5/stable-diffusion-v1-5/resolve/main
 VAE_AT=stabilityai/sd-vae-ft-mse-original/resolve/main
+SAFETY=sd15-safety/safety_checker
 CLIP_AT=openai/clip-vit-large-patch14/resolve/32bd64288804d66eefd0ccbe215aa642df71cc41
 
 # name, file, address, SHA-256 ("-": none was published)
@@ -28,9 +32,12 @@ FILES=(
   "sd15 v1-5-pruned-emaonly.safetensors $HUB/$SD15_AT/v1-5-pruned-emaonly.safetensors 6ce0161689b3853acaa03779ec93eafe75a02f4ced659bee03f50797806fa2fa"
   "vae vae-ft-mse-840000-ema-pruned.ckpt $HUB/$VAE_AT/vae-ft-mse-840000-ema-pruned.ckpt c6a580b13a5bc05a5e16e4dbb80608ff2ec251a162311590c1f34c013d7f3dab"
   "clip clip-vit-large-patch14/config.json $HUB/$CLIP_AT/config.json 8a09b467700c58138c29d53c605b34ebc69beaadd13274a8a2af8ad2c2f4032a"
+  "safety $SAFETY/config.json $HUB/$SD15_AT/safety_checker/config.json -"
+  "safety $SAFETY/model.safetensors $HUB/$SD15_AT/safety_checker/model.safetensors -"
+  "safety sd15-safety/feature_extractor/preprocessor_config.json $HUB/$SD15_AT/feature_extractor/preprocessor_config.json -"
   "clip clip-vit-large-patch14/model.safetensors $HUB/$CLIP_AT/model.safetensors a2bf730a0c7debf160f7a6b50b3aaf3703e7e88ac73de7a314903141db026dcb"
 )
-NAMES="instruct-pix2pix sd15 vae clip"
+NAMES="instruct-pix2pix sd15 vae clip safety"
 
 folder=.cache/models
 wanted=()
