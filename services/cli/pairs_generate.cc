@@ -1,11 +1,12 @@
 // `ip2p pairs generate`: one partition of a prompts file to its part of a dataset. A rerun goes on.
-#include <algorithm>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
 #include "common/pipeline/pair_settings.h"
 #include "services/cli/pairs_commands.h"
 #include "services/cli/pairs_reporter.h"
@@ -16,7 +17,7 @@ namespace {
 struct GenerateFlags {
   PairJobOptions job;
   SamplerFlags sampler;
-  int64_t partition = -1;  // -1: JOB_COMPLETION_INDEX, else 0
+  std::optional<int64_t> partition;  // absent: JOB_COMPLETION_INDEX, else 0
   std::string seeds;
   bool no_safety_check = false;
   bool json = false;
@@ -55,25 +56,23 @@ void AddParamFlags(CLI::App& app, GenerateFlags& flags) {
   app.add_flag("--no-safety-check", flags.no_safety_check, "Don't ask the safety checker");
 }
 
-// What is left to decide once all flags are known. Throws CLI's own errors, as callbacks do.
-void Finish(GenerateFlags& flags) {
+// What is left to decide once all flags are known. A fault is bad input, which a Job does not try again.
+absl::Status Finish(GenerateFlags& flags) {
   PairJobOptions& job = flags.job;
-  job.partition = std::max<int64_t>(flags.partition, 0);
   const char* const index = std::getenv("JOB_COMPLETION_INDEX");
-  if (flags.partition < 0 && index != nullptr && !absl::SimpleAtoi(index, &job.partition)) {
-    throw CLI::ValidationError("JOB_COMPLETION_INDEX is no whole number");
+  if (flags.partition.has_value()) {
+    job.partition = *flags.partition;
+  } else if (index != nullptr && !absl::SimpleAtoi(index, &job.partition)) {
+    return absl::InvalidArgumentError("JOB_COMPLETION_INDEX is no whole number");
   }
   job.params.safety_check = !flags.no_safety_check;
-  FinishSamplerFlags(flags.sampler);
-  absl::StatusOr<std::vector<uint64_t>> seeds = ParseSeedList(flags.seeds);
-  if (!seeds.ok()) throw CLI::ValidationError(std::string(seeds.status().message()));
-  job.params.seeds = *std::move(seeds);
-  if (const absl::Status status = CheckPairJob(job); !status.ok()) {
-    throw CLI::ValidationError(std::string(status.message()));
-  }
+  IP2P_ASSIGN_OR_RETURN(job.params.seeds, ParseSeedList(flags.seeds));
+  IP2P_RETURN_IF_ERROR(CheckPairJob(job));
   if (!job.params.thresholds.all_zero() && flags.sampler.models.clip.empty()) {
-    throw CLI::ValidationError("a threshold is not 0 and no CLIP is named; wants --clip, or all three 0");
+    return absl::InvalidArgumentError(
+        "a threshold is not 0 and no CLIP is named; wants --clip, or all three 0");
   }
+  return absl::OkStatus();
 }
 
 absl::Status Generate(const GenerateFlags& flags, Console& console) {
@@ -100,9 +99,10 @@ void AddPairsGenerate(CLI::App& noun, Console& console, Chosen& chosen) {
   AddParamFlags(*command, *flags);
   AddSamplerFlags(*command, flags->sampler);
   command->callback([flags, &console, &chosen] {
-    Finish(*flags);
-    chosen.needs_torch = true;
-    chosen.run = [flags, &console] { return Generate(*flags, console); };
+    FinishSamplerFlags(flags->sampler);
+    const absl::Status fault = Finish(*flags);
+    chosen.needs_torch = fault.ok();
+    chosen.run = [flags, fault, &console] { return fault.ok() ? Generate(*flags, console) : fault; };
   });
 }
 

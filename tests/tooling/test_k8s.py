@@ -129,7 +129,7 @@ def test_the_pair_job_is_indexed_and_fails_by_index():
     assert first == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
     assert second == {
         "action": "FailIndex",
-        "onExitCodes": {"containerName": container["name"], "operator": "In", "values": [42]},
+        "onExitCodes": {"containerName": container["name"], "operator": "In", "values": [2, 42]},
     }
     assert spec["template"]["spec"]["restartPolicy"] == "Never"
 

@@ -71,29 +71,31 @@ TEST_F(PairsTest, ThePartitionIsTheJobsIndex) {
   EXPECT_FALSE(Exists("d/0000000"));
   ASSERT_EQ(Run(Generate({"--n-partitions", "3", "--partition", "0"})), kExitOk);
   EXPECT_TRUE(Exists("d/0000000"));
-  EXPECT_EQ(Run(Generate({"--n-partitions", "2"})), kExitUsage);
+  EXPECT_EQ(Run(Generate({"--n-partitions", "2"})), kExitBadInput);
   EXPECT_THAT(err_.str(), HasSubstr("partition is 2; wants 0..1 of 2"));
+  EXPECT_EQ(Run(Generate({"--partition=-1"})), kExitBadInput);
+  EXPECT_THAT(err_.str(), HasSubstr("partition is -1; wants 0..0 of 1"));
   const Variable odd("JOB_COMPLETION_INDEX", "two");
-  EXPECT_EQ(Run(Generate()), kExitUsage);
+  EXPECT_EQ(Run(Generate()), kExitBadInput);
 }
 
 TEST_F(PairsTest, SettingsComeFromVariables) {
   const Variable steps("IP2P_MAX_OUT_SAMPLES", "1001");
-  EXPECT_EQ(Run(Generate()), kExitUsage);
+  EXPECT_EQ(Run(Generate()), kExitBadInput);
   EXPECT_THAT(err_.str(), HasSubstr("max_out_samples is 1001; wants 1..1000"));
 }
 
 TEST_F(PairsTest, WrongFlagsAreToldBeforeTorchIsStarted) {
   torch_ = nullptr;
-  for (const std::vector<std::string>& wrong : {std::vector<std::string>{"--batch", "0"},
-                                                {"--batch", "some"},
-                                                {"--precision", "int8"},
-                                                {"--seeds", "1,x"},
+  for (const std::vector<std::string>& wrong :
+       {std::vector<std::string>{"--batch", "0"}, {"--batch", "some"}, {"--precision", "int8"}}) {
+    EXPECT_EQ(Run(Generate(wrong)), kExitUsage) << wrong[0] << " " << wrong[1];
+  }
+  for (const std::vector<std::string>& wrong : {std::vector<std::string>{"--seeds", "1,x"},
                                                 {"--seeds", "1,1"},
                                                 {"--resolution", "100"},
-                                                {"--min-p2p", "0.95"},
-                                                {"--clip", ""}}) {
-    EXPECT_EQ(Run(Generate(wrong)), kExitUsage) << wrong[0] << " " << wrong[1];
+                                                {"--min-p2p", "0.95"}}) {
+    EXPECT_EQ(Run(Generate(wrong)), kExitBadInput) << wrong[0] << " " << wrong[1];
   }
   EXPECT_THAT(passed_on_, IsEmpty());
   const std::vector<std::string> good = Generate({"--batch", "7"});
@@ -118,6 +120,10 @@ TEST_F(PairsTest, InputsThatAreMissingAreFinal) {
   EXPECT_EQ(Run({"pairs", "generate", "--prompts-file", Path("prompts.jsonl"), "--out-dir", Path("d"),
                  "--ckpt", "none", "--clip", "c"}),
             kExitBadInput);
+  EXPECT_EQ(Run({"pairs", "generate", "--prompts-file", Path("prompts.jsonl"), "--out-dir", Path("d"),
+                 "--ckpt", "m"}),
+            kExitBadInput);
+  EXPECT_THAT(err_.str(), HasSubstr("wants --clip, or all three 0"));
 }
 
 TEST_F(PairsTest, ABarOnATerminal) {
