@@ -35,7 +35,7 @@ struct PairSamplerOptions {
   std::string device = "cpu";
   Precision precision = Precision::kAuto;
   int threads = 0;  // intra-op threads; 0: torch's default
-  int batch = 0;    // samples denoised together, 1..256; 0: chosen from device, model and memory
+  int batch = 0;    // samples denoised together, 1..256; 0: by their size (see BatchSize)
   bool share_maps =
       true;  // false: image 1 computes its own queries, keys and scores even where they are replaced
 };
@@ -69,6 +69,8 @@ class PairSampler {
   virtual absl::StatusOr<std::vector<MadeSample>> Make(const PairPrompt& prompt, const PairParams& params,
                                                        std::span<const uint64_t> seeds,
                                                        const StepHook& hook) = 0;
+  // Most samples of one Make. Chosen by default: as many as fill a processor, 1 from 256 px of SD 1.5
+  // upwards.
   virtual int BatchSize(int resolution) const = 0;
   virtual bool has_clip() const = 0;
   virtual bool has_safety_checker() const = 0;

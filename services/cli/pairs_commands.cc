@@ -18,8 +18,10 @@ void AddSamplerFlags(CLI::App& app, SamplerFlags& flags) {
   app.add_option("--device", flags.options.device, "cpu or cuda:N")->capture_default_str();
   app.add_option("--precision", flags.precision, "auto, fp32, bf16 or fp16")->capture_default_str();
   app.add_option("--threads", flags.options.threads, "Threads of a CPU; 0 takes all")->capture_default_str();
-  app.add_option("--batch", flags.batch,
-                 "Samples denoised together, 1..256 or auto; no picture depends on it")
+  app.add_option(
+         "--batch", flags.batch,
+         "Samples made together, 1..256 or auto; no picture depends on it, so they share an evaluation "
+         "only where that changes no bit")
       ->capture_default_str();
 }
 
