@@ -60,6 +60,8 @@ PairServer::~PairServer() {
 }
 
 absl::Status PairServer::LoadModels() {
+  // Joined at the end: until then every request hears that models are being loaded, not that one is unknown.
+  std::vector<std::unique_ptr<PairSampler>> loaded;
   for (const ModelSpec& spec : config_.models) {
     const absl::Time start = absl::Now();
     absl::StatusOr<std::unique_ptr<PairSampler>> sampler = loader_(spec);
@@ -72,8 +74,9 @@ absl::Status PairServer::LoadModels() {
          {"precision", (*sampler)->precision_name()},
          {"clip", (*sampler)->has_clip()},
          {"ms", absl::ToInt64Milliseconds(absl::Now() - start)}});
-    queue_.AddModel(spec.name, *std::move(sampler));
+    loaded.push_back(*std::move(sampler));
   }
+  for (size_t i = 0; i < loaded.size(); ++i) queue_.AddModel(config_.models[i].name, std::move(loaded[i]));
   rpc_->SetServing(true);
   return absl::OkStatus();
 }

@@ -66,6 +66,23 @@ def test_cancelling_frees_the_model(stubs, jobs, server):
     assert list(service.GeneratePairs(request(stubs, jobs, [0])))[-1].HasField("finished")
 
 
+def test_health_and_reflection(stubs, server):
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+    from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+
+    health = health_pb2_grpc.HealthStub(server.channel)
+    for service in ("", "ip2p.pair.v1.PairService"):
+        answer = health.Check(health_pb2.HealthCheckRequest(service=service))
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+    with pytest.raises(grpc.RpcError) as error:
+        health.Check(health_pb2.HealthCheckRequest(service="ip2p.pair.v1.Other"))
+    assert error.value.code() == grpc.StatusCode.NOT_FOUND
+    reflection = ProtoReflectionDescriptorDatabase(server.channel)
+    assert "ip2p.pair.v1.PairService" in reflection.get_services()
+    methods = reflection.FindFileContainingSymbol("ip2p.pair.v1.PairService").service[0].method
+    assert {"GeneratePairs", "GetCapabilities"} == {m.name for m in methods}
+
+
 def test_refusals_capabilities_and_metrics(stubs, jobs, server):
     service = stubs.pair_grpc.PairServiceStub(server.channel)
     with pytest.raises(grpc.RpcError) as error:
