@@ -1,6 +1,7 @@
 """Measures pairs against Prompt-to-Prompt in PyTorch/diffusers in the same run, map sharing on against off, and memory.
 
-usage: pairs.py [--what peer,sharing,memory] [--size 256,512] [--steps 10] [--rounds 2] [--model DIR] [--clip DIR]
+usage: pairs.py [--what peer,sharing,memory] [--size 256,512] [--steps 10] [--rounds 2] [--model DIR]
+       [--precision bf16] [--threads 2]
 
 Needs the release build and the test requirements. Without --model it makes an SD 1.5-sized text-to-image checkpoint with
 random weights in bf16 (2 GB, kept in .cache/). Each round runs all programs once, in turn, each in a process of its own that
@@ -55,13 +56,24 @@ def compare(what, a_name, b_name, programs, orders, options, size):
               flush=True)
 
 
-def memory(order, options):
-    """Resident peak after 8 samples and after 100 of them, of one process that goes on, at a size that takes minutes."""
-    with tempfile.TemporaryDirectory() as folder:
-        found = run([ROOT / "build/bin/tests/pair_probe"], order | {"seeds": list(range(1, 101)), "steps": 1, "resolution": 128}, folder,
-                    options.threads)["peak_rss_mb"]
-    a, b = found[7], found[-1]
-    print(f"memory    128 px  after 8 samples {a:.1f} MB, after 100 {b:.1f} MB, ratio {b / a:.3f}")
+def memory(model, options):
+    """Resident peak of `ip2p pairs generate` over a prompt of 8 samples and one of 100, at a size that takes minutes."""
+    peaks = []
+    for n_samples in (8, 100):
+        with tempfile.TemporaryDirectory() as folder:
+            prompts = pathlib.Path(folder) / "prompts.jsonl"
+            prompts.write_text(json.dumps({"caption": "a hill", "edit": "add snow", "output": "a hill in snow"}) + "\n")
+            command = [ROOT / "build/bin/ip2p", "pairs", "generate", "--prompts-file", prompts, "--out-dir", f"{folder}/d",
+                       "--ckpt", model, "--steps", "1", "--resolution", "128", "--n-samples", str(n_samples), "--precision",
+                       options.precision, "--threads", str(options.threads), "--clip-threshold", "0",
+                       "--clip-dir-threshold", "0", "--clip-img-threshold", "0"]  # fmt: skip
+            process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode != 0:
+                raise RuntimeError(f"ip2p pairs generate ended with {process.returncode}")
+            peaks.append(usage.ru_maxrss / 1024)
+    print(f"memory    128 px  peak with 8 samples {peaks[0]:.1f} MB, with 100 {peaks[1]:.1f} MB, ratio {peaks[1] / peaks[0]:.3f}")
 
 
 def main():
@@ -90,7 +102,7 @@ def main():
         if "sharing" in options.what:
             compare("sharing", "on", "off", [ours, ours], [order, order | {"share_maps": False}], options, size)
     if "memory" in options.what:
-        memory(order, options)
+        memory(model, options)
 
 
 if __name__ == "__main__":
