@@ -36,6 +36,12 @@ void CountScans(j_common_ptr common) {
   std::longjmp(decoder->errors.jump, 1);
 }
 
+bool Create(Decoder* d) {
+  if (setjmp(d->errors.jump) != 0) return false;
+  jpeg_create_decompress(&d->codec);
+  return true;
+}
+
 // Every component is 8 bits; libjpeg-turbo as built here refuses others itself, but names only the number.
 bool ReadHeader(Decoder* d, const unsigned char* bytes, size_t size) {
   if (setjmp(d->errors.jump) != 0) return false;
@@ -110,7 +116,7 @@ struct DestroyDecoder {
 absl::StatusOr<DecodedImage> DecodeJpeg(std::string_view bytes, const ImageLimits& limits) {
   std::unique_ptr<Decoder, DestroyDecoder> d(new Decoder{});
   InstallJpegErrors(reinterpret_cast<j_common_ptr>(&d->codec), &d->errors);
-  jpeg_create_decompress(&d->codec);
+  if (!Create(d.get())) return Refused(*d);
   d->max_scans = limits.max_jpeg_scans;
   d->codec.client_data = d.get();
   d->progress.progress_monitor = CountScans;

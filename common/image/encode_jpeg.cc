@@ -30,6 +30,7 @@ struct DestroyEncoder {
 // Only trivial objects here: libjpeg may jump out.
 bool Write(Encoder* e, const Image& image, int quality, const std::string& marker) {
   if (setjmp(e->errors.jump) != 0) return false;
+  jpeg_create_compress(&e->codec);
   jpeg_mem_dest(&e->codec, &e->bytes, &e->size);
   e->codec.image_width = static_cast<JDIMENSION>(image.width);
   e->codec.image_height = static_cast<JDIMENSION>(image.height);
@@ -56,7 +57,6 @@ bool Write(Encoder* e, const Image& image, int quality, const std::string& marke
 absl::StatusOr<std::string> EncodeJpeg(const Image& image, const EncodeOptions& options) {
   std::unique_ptr<Encoder, DestroyEncoder> e(new Encoder{});
   InstallJpegErrors(reinterpret_cast<j_common_ptr>(&e->codec), &e->errors);
-  jpeg_create_compress(&e->codec);
   std::string marker;
   if (!options.parameters.empty()) marker = std::string("Exif\0\0", 6) + BuildExif(options.parameters);
   if (!Write(e.get(), image, options.quality, marker)) {
