@@ -108,6 +108,7 @@ class Engine final : public EditEngine {
     }
     IP2P_ASSIGN_OR_RETURN(torch::Device device, ParseDevice(options_.device));
     precision_ = ChoosePrecision(options_.precision, device);
+    HoldPrecision(precision_, device);
     source_config_ = source.config;
     if (options_.threads > 0) at::set_num_threads(options_.threads);
     auto loaded = CatchTorch("loading the model", [&] {

@@ -2,8 +2,9 @@
 // steps.
 //
 // Each edit keeps its own steps, scales, sampler, seed and noise; edits of one latent size share a UNet
-// batch, and a batched answer equals the solo one. The engine owns one thread; every callback runs on it and
-// must not block.
+// batch. A batched answer is the solo one, but for last bits where the matrix library sums rows in another
+// order beside others: at most 1 level on CPUs, 3 on CUDA in fp16. The engine owns one thread; every callback
+// runs on it and must not block.
 #pragma once
 
 #include <cstdint>

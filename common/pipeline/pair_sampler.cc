@@ -42,6 +42,7 @@ class TorchPairSampler final : public PairSampler {
     UseThreads();
     IP2P_ASSIGN_OR_RETURN(const torch::Device device, ParseDevice(options_.device));
     precision_ = ChoosePrecision(options_.precision, device);
+    HoldPrecision(precision_, device);
     IP2P_ASSIGN_OR_RETURN(source_, OpenModel(models.checkpoint, {.vae_path = models.vae_checkpoint}));
     const int channels = source_.config.unet.in_channels, latents = source_.config.vae.latent_channels;
     if (channels != latents) {

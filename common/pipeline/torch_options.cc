@@ -29,6 +29,10 @@ torch::ScalarType DtypeOf(Precision precision) {
   }
 }
 
+void HoldPrecision(Precision precision, torch::Device device) {
+  if (precision == Precision::kFloat32 && device.is_cuda()) at::globalContext().setAllowTF32CuDNN(false);
+}
+
 absl::StatusOr<torch::Device> ParseDevice(const std::string& name) {
   if (name == "cpu") return torch::Device(torch::kCPU);
   const absl::Status bad =

@@ -2,9 +2,9 @@
 //
 //   pair_probe ORDER.json OUT_DIR
 //
-// ORDER: {checkpoint, vae, clip, safety_checker, precision, batch, share_maps, threads, caption, output,
-// seeds, steps, resolution, min_p2p, max_p2p, min_cfg, max_cfg, clip_threshold, rounds}; what is left out
-// keeps its default. Writes OUT_DIR/SEED_0.png and SEED_1.png and prints one JSON line: samples (seed,
+// ORDER: {checkpoint, vae, clip, safety_checker, device, precision, batch, share_maps, threads, caption,
+// output, seeds, steps, resolution, min_p2p, max_p2p, min_cfg, max_cfg, clip_threshold, rounds}; what is left
+// out keeps its default. Writes OUT_DIR/SEED_0.png and SEED_1.png and prints one JSON line: samples (seed,
 // p2p_threshold, cfg_scale, finite, unsafe, scores), seconds (of each round: whole, and of every step),
 // peak_rss_mb (after each round). Exit code 1 and a message on any failure.
 #include <sys/resource.h>
@@ -76,7 +76,8 @@ absl::Status Run(const Json& order, const std::string& out) {
                                              .vae_checkpoint = order.value("vae", ""),
                                              .clip = order.value("clip", ""),
                                              .safety_checker = order.value("safety_checker", "")},
-                                            {.precision = precision,
+                                            {.device = order.value("device", "cpu"),
+                                             .precision = precision,
                                              .threads = order.value("threads", 0),
                                              .batch = order.value("batch", 0),
                                              .share_maps = order.value("share_maps", true)}));
