@@ -151,12 +151,42 @@ absl::Status AtomicFolder::Publish() {
 absl::Status AtomicFolder::Replace() {
   IP2P_RETURN_IF_ERROR(SyncAll());
   if (renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) != 0) {
-    if (errno == EINVAL || errno == ENOSYS) {
-      return absl::UnimplementedError("the file system cannot exchange two folders; wants one that can");
-    }
+    if (errno == EINVAL || errno == ENOSYS) return ReplaceByTwoRenames();
     return Failed("exchanged", target_);
   }
   return SyncPath(FolderOf(target_), O_DIRECTORY);  // the old one goes with this object
+}
+
+absl::Status AtomicFolder::ReplaceByTwoRenames() {
+  IP2P_RETURN_IF_ERROR(RestoreReplaced(target_));
+  const std::string old = OldNameOf(target_);
+  if (rename(target_.c_str(), old.c_str()) != 0) return Failed("renamed", target_);
+  if (rename(temporary_.c_str(), target_.c_str()) != 0) {
+    const absl::Status fault = Failed("renamed into place", target_);
+    // Should this fail as well, RestoreReplaced does it later.
+    static_cast<void>(rename(old.c_str(), target_.c_str()) == 0);
+    return fault;
+  }
+  temporary_ = old;  // goes with this object
+  return SyncPath(FolderOf(target_), O_DIRECTORY);
+}
+
+std::string OldNameOf(const std::string& target) {
+  const fs::path path = WithoutTrailingSlash(target);
+  return (FolderOf(path) / absl::StrCat(".tmp-", path.filename().string(), "-old")).string();
+}
+
+absl::Status RestoreReplaced(const std::string& target) {
+  const std::string old = OldNameOf(target);
+  std::error_code error;
+  if (!fs::exists(fs::symlink_status(old, error))) return absl::OkStatus();
+  if (fs::exists(fs::symlink_status(target, error))) {
+    fs::remove_all(old, error);
+    if (error) return IoError(error.value(), "a folder that was replaced cannot be removed");
+    return absl::OkStatus();
+  }
+  if (rename(old.c_str(), target.c_str()) != 0) return Failed("put back", target);
+  return SyncPath(FolderOf(target), O_DIRECTORY);
 }
 
 }  // namespace ip2p

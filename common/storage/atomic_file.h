@@ -57,11 +57,14 @@ class AtomicFolder {
   // Syncs every file and folder inside, then renames. ALREADY_EXISTS when somebody else published meanwhile.
   absl::Status Publish();
   // In the place of Publish, for a target that exists: the two change places at once and the old one is
-  // removed. NOT_FOUND when there is none; UNIMPLEMENTED on a file system that cannot (NFS).
+  // removed. NOT_FOUND when there is none. A file system that cannot exchange (NFS) does it by two renames,
+  // between which the target is missing: whoever is killed there leaves OldNameOf(target), and
+  // RestoreReplaced puts it back.
   absl::Status Replace();
 
  private:
   absl::Status SyncAll() const;
+  absl::Status ReplaceByTwoRenames();
 
   AtomicFolder(std::string temporary, std::string target)
       : temporary_(std::move(temporary)), target_(std::move(target)) {}
@@ -69,5 +72,11 @@ class AtomicFolder {
   std::string temporary_;
   std::string target_;
 };
+
+// "a/b" -> "a/.tmp-b-old": where Replace keeps the old folder for a moment.
+std::string OldNameOf(const std::string& target);
+// After a Replace that may have been killed: the old folder is back where the target is missing, else gone.
+// Only for who owns the target.
+absl::Status RestoreReplaced(const std::string& target);
 
 }  // namespace ip2p

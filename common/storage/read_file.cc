@@ -40,7 +40,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, const std::string&
     size += static_cast<size_t>(got);
     if (size <= max_bytes && size == text.size()) text.resize(std::min(max_bytes + 1, 2 * size));
   }
-  return absl::ResourceExhaustedError(absl::StrCat(name, " is larger than ", max_bytes, " bytes"));
+  return absl::InvalidArgumentError(absl::StrCat(name, " is too large; wants at most ", max_bytes, " bytes"));
 }
 
 }  // namespace ip2p

@@ -181,10 +181,6 @@ absl::StatusOr<bool> TarReader::ReadBlock(std::string& block) {
 }
 
 absl::Status TarReader::ReadContents(int64_t size, std::string& contents) {
-  if (size > static_cast<int64_t>(max_member_bytes_)) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat(name_, " holds a member of ", size, " bytes; wants at most ", max_member_bytes_));
-  }
   contents.resize(static_cast<size_t>(size));
   const absl::Status read = ReadFully(fd_, offset_, std::as_writable_bytes(std::span(contents)));
   if (absl::IsOutOfRange(read)) return Damaged("it ends within a member");
@@ -193,9 +189,9 @@ absl::Status TarReader::ReadContents(int64_t size, std::string& contents) {
 }
 
 absl::Status TarReader::Skip(int64_t bytes) {
-  const auto padded = bytes + static_cast<int64_t>(Padding(bytes));
-  if (padded < bytes || offset_ > INT64_MAX - padded) return Damaged("a member's size is absurd");
-  offset_ += padded;
+  constexpr int64_t kMost = INT64_MAX - static_cast<int64_t>(kBlock);
+  if (bytes > kMost || offset_ > kMost - bytes) return Damaged("a member's size is absurd");
+  offset_ += bytes + static_cast<int64_t>(Padding(bytes));
   return absl::OkStatus();
 }
 
@@ -234,7 +230,9 @@ absl::StatusOr<bool> TarReader::Next(TarMember& member) {
     if (ustar && !prefix.empty()) member.name = absl::StrCat(prefix, "/", member.name);
     if (long_name.has_value()) member.name = *long_name;
     if (pax.path.has_value()) member.name = *pax.path;
-    IP2P_RETURN_IF_ERROR(ReadContents(*size, member.contents));
+    member.contents.clear();
+    member.too_large = *size > static_cast<int64_t>(max_member_bytes_);
+    IP2P_RETURN_IF_ERROR(member.too_large ? Skip(*size) : ReadContents(*size, member.contents));
     return true;
   }
 }

@@ -38,6 +38,7 @@ class TarWriter {
 struct TarMember {
   std::string name;  // as it stands in the archive: never a path to write to
   std::string contents;
+  bool too_large = false;  // over the reader's limit: its contents were passed over
 };
 
 class TarReader {
@@ -47,7 +48,7 @@ class TarReader {
       : fd_(fd), name_(std::move(name)), max_member_bytes_(max_member_bytes) {}
 
   // The next regular file; false at the end. What else there is (folders, links, devices) is passed over and
-  // counted. DATA_LOSS: no tar archive, damaged or cut short. RESOURCE_EXHAUSTED: a member over the limit.
+  // counted. DATA_LOSS: no tar archive, damaged or cut short.
   absl::StatusOr<bool> Next(TarMember& member);
   int64_t passed_over() const { return passed_over_; }  // links and devices
 

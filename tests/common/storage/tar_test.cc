@@ -111,12 +111,38 @@ TEST_F(TarTest, LinksAndDevicesArePassedOver) {
 
 TEST_F(TarTest, AbsurdSizesAreRefused) {
   const std::string archive = Write({{"a", "one"}});
-  EXPECT_TRUE(absl::IsResourceExhausted(Read(Patched(archive, 124, "77777777777")).status()));
+  EXPECT_TRUE(absl::IsDataLoss(Read(Patched(archive, 124, "77777777777")).status()));  // more than there is
   EXPECT_TRUE(absl::IsDataLoss(Read(Patched(archive, 124, "7777777777x")).status()));
   // GNU's base 256: 2^63 and more.
   EXPECT_FALSE(
       Read(Patched(archive, 124, std::string("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 12))).ok());
   EXPECT_TRUE(absl::IsDataLoss(Read(Patched(archive, 156, "x")).status()));  // "one" is no pax header
+}
+
+TEST_F(TarTest, ALargeMemberIsPassedOverAndTold) {
+  const std::string path =
+      folder_.Write("a.tar", Write({{"a", "1"}, {"b", std::string(5001, 'x')}, {"c", "3"}}));
+  const int fd = ::open(path.c_str(), O_RDONLY);
+  TarReader reader(fd, "a.tar", /*max_member_bytes=*/5000);
+  std::vector<std::string> seen;
+  TarMember member;
+  while (reader.Next(member).value()) {
+    seen.push_back(absl::StrFormat("%s %d %d", member.name, member.contents.size(), member.too_large));
+  }
+  ::close(fd);
+  EXPECT_THAT(seen, ElementsAre("a 1 0", "b 0 1", "c 1 0"));
+}
+
+TEST_F(TarTest, SizesNearTheEndOfNumbers) {
+  for (const char* const size : {"9223372036854775807", "9223372036854775296", "9223372036854774784"}) {
+    const std::string pax = absl::StrFormat("28 size=%s\n", size);
+    const std::string archive = Write({{"p", pax}, {"a", "one"}});
+    EXPECT_TRUE(absl::IsDataLoss(Read(Patched(archive, 156, "x")).status())) << size;
+  }
+  // The largest number in base 256, of a kind that is passed over.
+  const std::string largest("\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff", 12);
+  EXPECT_TRUE(
+      absl::IsDataLoss(Read(Patched(Patched(Write({{"a", "one"}}), 124, largest), 156, "V")).status()));
 }
 
 TEST_F(TarTest, PaxLengthsMustFit) {
