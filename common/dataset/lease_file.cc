@@ -1,6 +1,7 @@
 #include "common/dataset/lease_file.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,7 +20,8 @@
 #include "common/base/status_macros.h"
 #include "common/dataset/json_text.h"
 #include "common/storage/io_error.h"
-#include "common/storage/mapped_file.h"
+#include "common/storage/new_file.h"
+#include "common/storage/read_file.h"
 #include "common/storage/temp_file.h"
 
 namespace ip2p {
@@ -53,6 +55,10 @@ Lease ParseLease(std::string_view text) {
   return lease;
 }
 
+std::string Pathed(const std::string& dataset, const std::string& name) {
+  return absl::StrCat(dataset, "/", name);
+}
+
 }  // namespace
 
 std::string LeaseName(Share share) { return absl::StrFormat("%s%07d-%07d", kPrefix, share.begin, share.end); }
@@ -75,9 +81,9 @@ absl::StatusOr<std::vector<FoundLease>> FindLeases(const std::string& dataset, S
 
 absl::StatusOr<std::optional<Lease>> ReadLease(const std::string& dataset, const std::string& name) {
   const absl::StatusOr<std::string> text =
-      ReadTextFile(absl::StrCat(dataset, "/", name), "a lease", /*max_bytes=*/kBytes * 2);
+      ReadFile(Pathed(dataset, name), "a lease", /*max_bytes=*/kBytes * 2);
   if (absl::IsNotFound(text.status())) return std::nullopt;
-  if (absl::IsResourceExhausted(text.status())) return Lease{};  // too long to be one
+  if (absl::IsInvalidArgument(text.status())) return Lease{};  // too long to be one
   if (!text.ok()) return text.status();
   return ParseLease(*text);
 }
@@ -90,11 +96,38 @@ absl::Status WriteLease(const std::string& dataset, const std::string& name, con
   std::string text = object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   text.resize(std::max(kBytes - 1, text.size()), ' ');
   text += '\n';
-  const int fd = ::open(absl::StrCat(dataset, "/", name).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+  const int fd = ::open(Pathed(dataset, name).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
   if (fd < 0) return IoError(errno, "a lease cannot be written");
   const absl::Cleanup close = [fd] { ::close(fd); };
   IP2P_RETURN_IF_ERROR(WriteFully(fd, 0, std::as_bytes(std::span(text))));
   return ::fsync(fd) == 0 ? absl::OkStatus() : IoError(errno, "a lease cannot be synced");
+}
+
+absl::StatusOr<bool> CreateLease(const std::string& dataset, const std::string& name, const Lease& lease,
+                                 const std::string& temporary) {
+  const std::string path = Pathed(dataset, temporary);
+  const absl::Cleanup remove = [&path] { ::unlink(path.c_str()); };
+  IP2P_RETURN_IF_ERROR(WriteLease(dataset, temporary, lease));
+  if (RenameNew(path, Pathed(dataset, name)) == 0) return true;
+  if (errno == EEXIST || errno == ENOENT) return false;  // the owner removed our temporary file as stale
+  return IoError(errno, "a lease cannot be renamed into place");
+}
+
+absl::StatusOr<bool> RemoveLease(const std::string& dataset, const FoundLease& found,
+                                 const std::string& temporary) {
+  const std::string path = Pathed(dataset, temporary);
+  if (::rename(Pathed(dataset, found.name).c_str(), path.c_str()) != 0) {
+    if (errno == ENOENT) return false;
+    return IoError(errno, "a lease that ran out cannot be removed");
+  }
+  const absl::Cleanup remove = [&path] { ::unlink(path.c_str()); };
+  IP2P_ASSIGN_OR_RETURN(const std::optional<Lease> taken, ReadLease(dataset, temporary));
+  if (taken == found.lease) return true;
+  // Another starter was faster, and this is its new one: back, unless a third one's is there.
+  if (RenameNew(path, Pathed(dataset, found.name)) != 0 && errno != EEXIST && errno != ENOENT) {
+    return IoError(errno, "a lease cannot be put back");
+  }
+  return false;
 }
 
 }  // namespace ip2p

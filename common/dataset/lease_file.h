@@ -40,5 +40,13 @@ absl::StatusOr<std::vector<FoundLease>> FindLeases(const std::string& dataset, S
 absl::StatusOr<std::optional<Lease>> ReadLease(const std::string& dataset, const std::string& name);
 // In place, always of one length: no disk is too full for a renewal.
 absl::Status WriteLease(const std::string& dataset, const std::string& name, const Lease& lease);
+// A new one, whole at once; false when there is one. `temporary` is a name in the dataset that nobody else
+// uses.
+absl::StatusOr<bool> CreateLease(const std::string& dataset, const std::string& name, const Lease& lease,
+                                 const std::string& temporary);
+// Takes `found` away; false when it is not the one that is there any more, which then stays. Of several
+// callers one succeeds.
+absl::StatusOr<bool> RemoveLease(const std::string& dataset, const FoundLease& found,
+                                 const std::string& temporary);
 
 }  // namespace ip2p

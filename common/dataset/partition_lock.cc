@@ -1,6 +1,5 @@
 #include "common/dataset/partition_lock.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +12,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
@@ -20,17 +20,18 @@
 #include "common/base/status_macros.h"
 #include "common/dataset/lease_file.h"
 #include "common/storage/io_error.h"
-#include "common/storage/mapped_file.h"
+#include "common/storage/read_file.h"
 
 namespace ip2p {
 namespace {
 
 constexpr int kRenewalsPerLease = 3;
+constexpr int kLockTries = 10;  // while the lock that is in the way is gone when looked at
 
 // Containers of one machine have names of their own, yet one kernel, whose locks see them all.
 std::string ThisHost() {
   const absl::StatusOr<std::string> boot =
-      ReadTextFile("/proc/sys/kernel/random/boot_id", "the boot id", /*max_bytes=*/1 << 20);
+      ReadFile("/proc/sys/kernel/random/boot_id", "the boot id", /*max_bytes=*/1 << 20);
   if (boot.ok() && !boot->empty()) return std::string(absl::StripAsciiWhitespace(*boot));
   std::array<char, 256> name{};
   ::gethostname(name.data(), name.size() - 1);
@@ -54,17 +55,28 @@ struct flock RangeOf(Share share, short type) {
   return range;
 }
 
-// Locks the bytes of `share` for as long as `fd` is open.
-absl::Status LockRange(int fd, Share share) {
-  struct flock range = RangeOf(share, F_WRLCK);
-  if (::fcntl(fd, F_OFD_SETLK, &range) == 0) return absl::OkStatus();
-  if (errno != EAGAIN && errno != EACCES) return IoError(errno, "the dataset's lock cannot be taken");
-  struct flock other = RangeOf(share, F_WRLCK);
-  if (::fcntl(fd, F_OFD_GETLK, &other) != 0) return IoError(errno, "the dataset's lock cannot be read");
-  const Share found{other.l_start, other.l_start + other.l_len};
-  // Free again by now: it was held a moment ago all the same.
-  if (other.l_type == F_UNLCK || (found.begin == share.begin && found.end == share.end)) return Taken();
-  return TakenOther(found);
+int Fcntl(int fd, int command, struct flock* range) { return ::fcntl(fd, command, range); }
+
+// What file systems without locks say (NFS without its lock service, some FUSE and object stores).
+bool KnowsNoLocks(int error) {
+  return error == ENOLCK || error == EOPNOTSUPP || error == ENOSYS || error == EINVAL;
+}
+
+// Locks the bytes of `share` for as long as `fd` is open; false where the file system has no locks.
+absl::StatusOr<bool> LockRange(int fd, Share share, const LockCall& call) {
+  for (int tries = 0; tries < kLockTries; ++tries) {
+    struct flock range = RangeOf(share, F_WRLCK);
+    if (call(fd, F_OFD_SETLK, &range) == 0) return true;
+    if (KnowsNoLocks(errno)) return false;
+    if (errno != EAGAIN && errno != EACCES) return IoError(errno, "the dataset's lock cannot be taken");
+    struct flock other = RangeOf(share, F_WRLCK);
+    if (call(fd, F_OFD_GETLK, &other) != 0) return IoError(errno, "the dataset's lock cannot be read");
+    if (other.l_type == F_UNLCK) continue;  // given back in between
+    const Share found{other.l_start, other.l_start + other.l_len};
+    if (found.begin == share.begin && found.end == share.end) return Taken();
+    return TakenOther(found);
+  }
+  return absl::UnavailableError("the dataset's lock changes hands all the time; wants another try");
 }
 
 class HeldPartition final : public PartitionLock {
@@ -78,6 +90,7 @@ class HeldPartition final : public PartitionLock {
         return absl::OkStatus();
       };
     }
+    if (!options_.lock_call) options_.lock_call = Fcntl;
   }
 
   ~HeldPartition() override {
@@ -95,15 +108,20 @@ class HeldPartition final : public PartitionLock {
   absl::Status Take() {
     fd_ = ::open(absl::StrCat(dataset_, "/.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (fd_ < 0) return IoError(errno, "the dataset's lock cannot be opened");
-    IP2P_RETURN_IF_ERROR(LockRange(fd_, share_));
+    IP2P_ASSIGN_OR_RETURN(locked_, LockRange(fd_, share_, options_.lock_call));
     IP2P_ASSIGN_OR_RETURN(const std::vector<FoundLease> leases, FindLeases(dataset_, share_));
-    for (const FoundLease& found : leases) IP2P_RETURN_IF_ERROR(Outwait(found));
+    const std::string token = RandomRequestId();
+    // Named as this partition's temporary folders are, so that its next start removes it as well.
+    const std::string temporary = absl::StrFormat(".tmp-%07d-lease-%s", share_.begin, token);
+    for (const FoundLease& found : leases) IP2P_RETURN_IF_ERROR(Outwait(found, temporary));
     {
       const absl::MutexLock lock(&mutex_);
-      lease_ = {.host = options_.host, .pid = ::getpid(), .token = RandomRequestId()};
-      owned_ = true;
-      IP2P_RETURN_IF_ERROR(Extend());
+      lease_ = {.host = options_.host, .pid = ::getpid(), .token = token};
+      lease_.expires = options_.clock->Now() + options_.lease;
+      IP2P_ASSIGN_OR_RETURN(owned_, CreateLease(dataset_, name_, lease_, temporary));
     }
+    if (!owned_) return Taken();
+    IP2P_RETURN_IF_ERROR(Yield());
     renewer_ = std::thread([this] { RenewUntilStopped(); });
     return absl::OkStatus();
   }
@@ -126,10 +144,13 @@ class HeldPartition final : public PartitionLock {
   }
 
  private:
-  // Until the lease that was found is gone. Ours to remove: nobody who shares our locks holds its range.
-  absl::Status Outwait(const FoundLease& found) {
+  // Whether somebody may be at work for whom the lease speaks alone: our locks would not show him.
+  bool MayLive(const Lease& lease) const { return !locked_ || lease.host != options_.host; }
+
+  // Until the lease that was found is gone.
+  absl::Status Outwait(const FoundLease& found, const std::string& temporary) {
     const absl::Duration left = found.lease.expires - options_.clock->Now();
-    if (found.lease.host != options_.host && left > absl::ZeroDuration()) {
+    if (MayLive(found.lease) && left > absl::ZeroDuration()) {
       // One lease is the most that a living owner leaves it unrenewed, whatever its clock says.
       IP2P_RETURN_IF_ERROR(options_.wait(std::min(left, options_.lease)));
       IP2P_ASSIGN_OR_RETURN(const std::optional<Lease> now, ReadLease(dataset_, found.name));
@@ -138,8 +159,16 @@ class HeldPartition final : public PartitionLock {
         return same ? Taken() : TakenOther(found.share);
       }
     }
-    if (::unlink(absl::StrCat(dataset_, "/", found.name).c_str()) != 0 && errno != ENOENT) {
-      return IoError(errno, "a lease that ran out cannot be removed");
+    // Should another one have been faster, his lease is in the way of ours.
+    return RemoveLease(dataset_, found, temporary).status();
+  }
+
+  // Two who started at once on overlapping shares, without locks between them, find each other here.
+  absl::Status Yield() const {
+    IP2P_ASSIGN_OR_RETURN(const std::vector<FoundLease> leases, FindLeases(dataset_, share_));
+    for (const FoundLease& found : leases) {
+      if (found.name == name_ || !MayLive(found.lease)) continue;
+      if (found.lease.expires > options_.clock->Now()) return TakenOther(found.share);
     }
     return absl::OkStatus();
   }
@@ -169,6 +198,7 @@ class HeldPartition final : public PartitionLock {
   const std::string name_;
   LockOptions options_;
   int fd_ = -1;
+  bool locked_ = false;  // else the lease alone keeps others out
   bool owned_ = false;
   std::thread renewer_;
 
@@ -187,7 +217,7 @@ class NoPartition final : public PartitionLock {
 
 }  // namespace
 
-absl::StatusOr<int> LockWhole(const std::string& dataset) {
+absl::StatusOr<int> LockWhole(const std::string& dataset, const LockCall& lock_call) {
   const int fd = ::open(absl::StrCat(dataset, "/.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (fd < 0) return IoError(errno, "the dataset's lock cannot be opened");
   struct flock range {};
@@ -195,8 +225,9 @@ absl::StatusOr<int> LockWhole(const std::string& dataset) {
   range.l_whence = SEEK_SET;
   range.l_start = kAllPrompts.end;
   range.l_len = 1;
-  while (::fcntl(fd, F_OFD_SETLKW, &range) != 0) {
+  while ((lock_call ? lock_call : LockCall(Fcntl))(fd, F_OFD_SETLKW, &range) != 0) {
     if (errno == EINTR) continue;
+    if (KnowsNoLocks(errno)) break;
     const absl::Status fault = IoError(errno, "the dataset's lock cannot be taken");
     ::close(fd);
     return fault;

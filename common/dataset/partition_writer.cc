@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/base/status_macros.h"
+#include "common/storage/atomic_file.h"
 #include "common/storage/io_error.h"
 
 namespace ip2p {
@@ -26,6 +27,12 @@ std::optional<int64_t> TemporaryOf(const std::string& name) {
   return PromptIndexOf(std::string_view(folder.data(), folder.size()));
 }
 
+// "0000012" of ".tmp-0000012-old".
+std::optional<std::string> TargetOfOld(absl::string_view name) {
+  if (!absl::ConsumePrefix(&name, kTemporary) || !absl::ConsumeSuffix(&name, "-old")) return std::nullopt;
+  return std::string(name);
+}
+
 }  // namespace
 
 absl::Status RemoveStale(const std::string& dataset, Share share) {
@@ -40,6 +47,9 @@ absl::Status RemoveStale(const std::string& dataset, Share share) {
   }
   if (error) return IoError(error.value(), "the dataset cannot be listed");
   for (const fs::path& path : stale) {
+    if (const std::optional<std::string> target = TargetOfOld(path.filename().string())) {
+      IP2P_RETURN_IF_ERROR(RestoreReplaced(absl::StrCat(dataset, "/", *target)));
+    }
     fs::remove_all(path, error);
     if (error) return IoError(error.value(), "a temporary folder cannot be removed");
   }
@@ -71,9 +81,16 @@ absl::StatusOr<bool> PartitionWriter::Finished(int64_t prompt_index) const {
 
 absl::Status PartitionWriter::Publish(int64_t prompt_index, const PromptContents& contents) {
   IP2P_RETURN_IF_ERROR(lock_->Held());
-  absl::Status published = PublishPrompt(dataset_, prompt_index, contents);
-  if (absl::IsAlreadyExists(published)) return absl::OkStatus();
-  return published;
+  return Judge(PublishPrompt(dataset_, prompt_index, contents));
+}
+
+absl::Status PartitionWriter::Publish(int64_t prompt_index, std::span<const FolderFile> files) {
+  IP2P_RETURN_IF_ERROR(lock_->Held());
+  return Judge(PublishFolder(dataset_, PromptFolderName(prompt_index), files));
+}
+
+absl::Status PartitionWriter::Judge(const absl::Status& published) const {
+  return absl::IsAlreadyExists(published) ? absl::OkStatus() : lock_->Explain(published);
 }
 
 }  // namespace ip2p

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "absl/status/status.h"
@@ -27,8 +28,8 @@ struct PartitionOptions {
   LockOptions lock;
 };
 
-// Removes what killed processes left of the prompts of `share`; of kAllPrompts, every temporary entry. Only
-// for who holds it.
+// Removes what killed processes left of the prompts of `share`; of kAllPrompts, every temporary entry. A
+// folder that was about to be replaced is put back. Only for who holds it.
 absl::Status RemoveStale(const std::string& dataset, Share share);
 
 class PartitionWriter {
@@ -42,11 +43,14 @@ class PartitionWriter {
   // Errors: ABORTED when the partition was lost, those of PublishPrompt. A folder that exists is no error:
   // its bytes are the same.
   absl::Status Publish(int64_t prompt_index, const PromptContents& contents);
+  // The same with files as they are.
+  absl::Status Publish(int64_t prompt_index, std::span<const FolderFile> files);
   absl::Status Held() const { return lock_->Held(); }
 
  private:
   PartitionWriter(std::string dataset, Share share, std::unique_ptr<PartitionLock> lock)
       : dataset_(std::move(dataset)), share_(share), lock_(std::move(lock)) {}
+  absl::Status Judge(const absl::Status& published) const;
 
   const std::string dataset_;
   const Share share_;

@@ -1,7 +1,6 @@
 #include "common/dataset/run_file.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -18,7 +17,8 @@
 #include "common/dataset/prompt_folder.h"
 #include "common/storage/atomic_file.h"
 #include "common/storage/io_error.h"
-#include "common/storage/mapped_file.h"
+#include "common/storage/new_file.h"
+#include "common/storage/read_file.h"
 #include "common/storage/temp_file.h"
 
 namespace ip2p {
@@ -69,16 +69,6 @@ absl::StatusOr<bool> HoldsPrompts(const std::string& dataset) {
   return false;
 }
 
-// The whole file under its name, unless there is one: EEXIST in errno.
-int RenameNew(const std::string& from, const std::string& to) {
-  const int result = renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE);
-  if (result == 0 || (errno != EINVAL && errno != ENOSYS)) return result;
-  // NFS has no such rename, but links.
-  if (::link(from.c_str(), to.c_str()) != 0) return -1;
-  ::unlink(from.c_str());
-  return 0;
-}
-
 absl::Status SyncFolder(const std::string& dataset) {
   const int fd = ::open(dataset.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return IoError(errno, "the dataset cannot be opened");
@@ -110,7 +100,11 @@ absl::StatusOr<bool> WriteNew(const std::string& dataset, const RunSettings& set
 }  // namespace
 
 absl::StatusOr<RunSettings> ReadRunFile(const std::string& dataset) {
-  IP2P_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(Pathed(dataset, kName), kName, kMaxBytes));
+  IP2P_ASSIGN_OR_RETURN(const std::string text, ReadFile(Pathed(dataset, kName), kName, kMaxBytes));
+  return ParseRunFile(text);
+}
+
+absl::StatusOr<RunSettings> ParseRunFile(std::string_view text) {
   const absl::StatusOr<nlohmann::json> parsed = ParseJsonObject(text);
   if (!parsed.ok()) return absl::DataLossError("run.json is damaged; wants a JSON object");
   return RunSettings(*parsed);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -27,6 +28,7 @@ absl::Status CheckRun(const std::string& dataset, const RunSettings& known);
 
 // NOT_FOUND: none. DATA_LOSS: it is no object.
 absl::StatusOr<RunSettings> ReadRunFile(const std::string& dataset);
+absl::StatusOr<RunSettings> ParseRunFile(std::string_view text);
 // In the place of the one that is there: after a refilter, whose thresholds are others.
 absl::Status ReplaceRunFile(const std::string& dataset, const RunSettings& settings);
 

@@ -2,6 +2,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <set>
+#include <thread>
 
 #include "common/dataset/lease_file.h"
 #include "common/dataset/partition_writer.h"
@@ -22,7 +23,7 @@ using ::testing::UnorderedElementsAre;
 class PartitionTest : public ::testing::Test {
  protected:
   LockOptions Options(const std::string& host) {
-    LockOptions options{.host = host, .lease = absl::Seconds(30), .clock = &clock_};
+    LockOptions options{.host = host, .lease = absl::Seconds(30), .clock = &clock_, .lock_call = lock_call_};
     options.wait = [this](absl::Duration duration) {
       waited_ += duration;
       if (while_waiting_) while_waiting_();
@@ -49,6 +50,7 @@ class PartitionTest : public ::testing::Test {
   FakeClock clock_{absl::FromUnixSeconds(1'700'000'000)};
   absl::Duration waited_;
   std::function<void()> while_waiting_;
+  LockCall lock_call_;
   Lease lease_;
 };
 
@@ -159,6 +161,110 @@ TEST_F(PartitionTest, GarbageInALeaseIsNobodys) {
   EXPECT_TRUE(Acquire({20, 30}).ok());
 }
 
+TEST_F(PartitionTest, ALockThatIsGoneWhenLookedAtIsTriedAgain) {
+  int calls = 0;
+  int held = 3;  // so many tries meet somebody who is gone at once
+  lock_call_ = [&](int fd, int command, struct flock* range) {
+    ++calls;
+    if (command == F_OFD_SETLK && --held >= 0) {
+      errno = EAGAIN;
+      return -1;
+    }
+    return ::fcntl(fd, command, range);
+  };
+  EXPECT_TRUE(Acquire({0, 10}).ok());
+  EXPECT_EQ(calls, 7);
+  held = 1000;
+  const absl::Status status = Acquire({0, 10}).status();
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;  // another try, and never "somebody works"
+}
+
+class LocklessTest : public PartitionTest, public ::testing::WithParamInterface<int> {
+ protected:
+  LocklessTest() {
+    lock_call_ = [](int, int, struct flock*) {
+      errno = GetParam();
+      return -1;
+    };
+  }
+};
+
+TEST_P(LocklessTest, TheLeaseAloneTellsTheOwner) {
+  auto first = Acquire({0, 10});
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_TRUE(Acquire({10, 20}).ok());
+  while_waiting_ = [&first] { EXPECT_TRUE((*first)->Renew().ok()); };
+  clock_.Advance(absl::Seconds(1));
+  EXPECT_TRUE(absl::IsAborted(Acquire({0, 10}).status()));  // of this host, too: no lock would show it
+  EXPECT_TRUE((*first)->Renew().ok());
+  clock_.Advance(absl::Seconds(1));
+  EXPECT_TRUE(absl::IsUnavailable(Acquire({5, 15}).status()));
+  first->reset();
+  EXPECT_THAT(Names(), UnorderedElementsAre(".lock"));
+  while_waiting_ = nullptr;
+  EXPECT_TRUE(Acquire({0, 10}).ok());
+}
+
+TEST_P(LocklessTest, ADeadOwnersLeaseRunsOut) {
+  auto first = Acquire({0, 10});
+  ASSERT_TRUE(first.ok());
+  auto second = Acquire({0, 10});
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_EQ(waited_, absl::Seconds(30));
+  EXPECT_TRUE(absl::IsAborted((*first)->Renew()));
+  first->reset();
+  EXPECT_TRUE((*second)->Renew().ok());
+}
+
+TEST_P(LocklessTest, OfManyWhoStartAtOnceOneWorks) {
+  for (int round = 0; round < 20; ++round) {
+    WriteForeignLease({0, 10}, -absl::Seconds(1));  // all find it run out
+    std::vector<absl::StatusOr<std::unique_ptr<PartitionLock>>> locks(8);
+    {
+      std::vector<std::thread> threads;
+      for (auto& lock : locks) {
+        threads.emplace_back([this, &lock] {
+          LockOptions options = Options("here");
+          options.wait = [](absl::Duration) { return absl::AbortedError("somebody has it"); };
+          lock = PartitionLock::Acquire(folder_.path(), {0, 10}, options);
+        });
+      }
+      for (std::thread& thread : threads) thread.join();
+    }
+    int held = 0;
+    for (auto& lock : locks) {
+      held += lock.ok() && (*lock)->Renew().ok() ? 1 : 0;
+      EXPECT_TRUE(lock.ok() || absl::IsAborted(lock.status())) << lock.status();
+    }
+    EXPECT_EQ(held, 1);
+    locks.clear();
+    EXPECT_THAT(Names(), UnorderedElementsAre(".lock"));
+  }
+}
+
+TEST_P(LocklessTest, WhatConcernsTheWholeGoesOn) {
+  const absl::StatusOr<int> fd = LockWhole(folder_.path(), lock_call_);
+  ASSERT_TRUE(fd.ok()) << fd.status();
+  ::close(*fd);
+}
+
+INSTANTIATE_TEST_SUITE_P(Errors, LocklessTest, ::testing::Values(ENOLCK, EOPNOTSUPP, ENOSYS, EINVAL));
+
+TEST_F(PartitionTest, ANewLeaseIsNotTakenForTheOldOne) {
+  WriteForeignLease({0, 10}, absl::ZeroDuration());
+  const FoundLease old{LeaseName({0, 10}), {0, 10}, lease_};
+  lease_.token = "new";
+  ASSERT_TRUE(WriteLease(folder_.path(), old.name, lease_).ok());
+  EXPECT_FALSE(RemoveLease(folder_.path(), old, ".tmp-x").value());
+  EXPECT_EQ(ReadLease(folder_.path(), old.name).value(), lease_);
+  EXPECT_FALSE(CreateLease(folder_.path(), old.name, old.lease, ".tmp-x").value());
+  EXPECT_EQ(ReadLease(folder_.path(), old.name).value(), lease_);
+  EXPECT_TRUE(RemoveLease(folder_.path(), {old.name, {0, 10}, lease_}, ".tmp-x").value());
+  EXPECT_TRUE(Names().empty());
+  EXPECT_TRUE(CreateLease(folder_.path(), old.name, old.lease, ".tmp-x").value());
+  EXPECT_THAT(Names(), UnorderedElementsAre(old.name));
+}
+
 class WriterTest : public PartitionTest {
  protected:
   absl::StatusOr<std::unique_ptr<PartitionWriter>> Open(Share share, const RunSettings& known) {
@@ -224,6 +330,29 @@ TEST_F(WriterTest, StartingRemovesWhatAKilledOwnerLeft) {
   EXPECT_TRUE(fs::exists(folder_.In("out/.tmp-0000007-1a2b")));
 }
 
+TEST_F(WriterTest, WhoLostThePartitionIsToldSo) {
+  const auto writer = Open({0, 5}, {});
+  ASSERT_TRUE(writer.ok());
+  // The new owner has removed the temporary folder in which the old one writes.
+  ASSERT_TRUE(WriteLease(folder_.In("out"), LeaseName({0, 5}), {.host = "elsewhere", .token = "t"}).ok());
+  const FailingDisk disk(3, ENOENT);
+  EXPECT_TRUE(absl::IsAborted((*writer)->Publish(2, PromptContents{.prompt_line = "{}"})));
+  EXPECT_TRUE(FailingDisk::failed());
+}
+
+TEST_F(WriterTest, StartingPutsBackWhatAKilledReplaceTookAway) {
+  fs::create_directories(folder_.In("out/.tmp-0000003-old"));
+  folder_.Write("out/.tmp-0000003-old/prompt.json", "{}");
+  fs::create_directories(folder_.In("out/.tmp-0000004-old"));
+  fs::create_directories(folder_.In("out/0000004"));
+  const auto writer = Open({0, 5}, {});
+  ASSERT_TRUE(writer.ok()) << writer.status();
+  EXPECT_TRUE((*writer)->Finished(3).value());
+  EXPECT_EQ(folder_.Read("out/0000003/prompt.json"), "{}");
+  EXPECT_FALSE(fs::exists(folder_.In("out/.tmp-0000003-old")));
+  EXPECT_FALSE(fs::exists(folder_.In("out/.tmp-0000004-old")));
+}
+
 // Each call fails once while a partition is opened, its run.json written and a prompt published.
 TEST_F(WriterTest, AFaultOfTheDiskAtAnyPointCanBeTriedAgain) {
   const auto run = [this] {
@@ -231,7 +360,7 @@ TEST_F(WriterTest, AFaultOfTheDiskAtAnyPointCanBeTriedAgain) {
     if (!writer.ok()) return writer.status();
     const absl::Status agreed = (*writer)->Agree(settings_);
     if (!agreed.ok()) return agreed;
-    return (*writer)->Publish(2, {.prompt_line = "{}"});
+    return (*writer)->Publish(2, PromptContents{.prompt_line = "{}"});
   };
   for (int call = 1;; ++call) {
     absl::Status status;
