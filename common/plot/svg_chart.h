@@ -1,39 +1,14 @@
-// Charts of lines and bars as one SVG document. Pure functions; the same chart is the same bytes.
+// A chart as one SVG document. Pure functions; the same chart is the same bytes.
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "common/plot/chart.h"
+
 namespace ip2p {
-
-enum class SeriesKind { kLine, kBars };
-
-// Points in order of x. NaN and infinite ones are left out, and break a line.
-struct Series {
-  std::string name;  // in the legend; empty: not there
-  SeriesKind kind = SeriesKind::kLine;
-  std::vector<double> x;  // of bars: their left ends
-  std::vector<double> y;
-  double bar_width = 0;  // in units of x
-};
-
-struct Marker {
-  double x = 0;  // a dashed vertical line
-  std::string name;
-};
-
-struct Panel {
-  std::string title;
-  std::string x_label;
-  std::string y_label;
-  std::vector<Series> series;
-  std::vector<Marker> markers;
-};
 
 // Panels in rows of `columns`, which is at least 1.
 std::string SvgOf(const std::vector<Panel>& panels, int columns);
-
-// Round values that cover low..high, about `count` of them: 0, 0.2, 0.4, ... For low = high one value.
-std::vector<double> Ticks(double low, double high, int count);
 
 }  // namespace ip2p
