@@ -67,7 +67,10 @@ class DatasetChecker {
   // In the order of the folders, whatever thread was first: so the report is one.
   void Take(const std::string& folder, CheckedFolder checked) {
     ++report_.prompts;
-    for (Fault& fault : checked.faults) Add(std::move(fault));
+    for (Fault& fault : checked.faults) {
+      if (fault.kind == FaultKind::kAbsent) absent_.insert(fault.place);
+      Add(std::move(fault));
+    }
     for (const CheckedPair& pair : checked.pairs) {
       ++report_.pairs;
       std::string place = absl::StrCat(folder, "/", pair.seed, "_0.jpg");
@@ -110,10 +113,9 @@ class DatasetChecker {
       const bool half = std::any_of(record->halves.begin(), record->halves.end(), [&seed](const auto& name) {
         return name == seed + "_0.jpg" || name == seed + "_1.jpg";
       });
-      if (!half) {
-        Add({FaultKind::kAbsent, absl::StrCat(entry.folder, "/", seed, "_0.jpg"),
-             "in seeds.json, and not there"});
-      }
+      std::string place = absl::StrCat(entry.folder, "/", seed, "_0.jpg");
+      if (half || absent_.contains(place)) continue;
+      Add({FaultKind::kAbsent, std::move(place), "in seeds.json, and not there"});
     }
     return absl::OkStatus();
   }
@@ -121,6 +123,7 @@ class DatasetChecker {
   const DatasetReader& reader_;
   const CheckOptions& options_;
   CheckReport report_;
+  std::set<std::string> absent_;  // told by their folders
   NearDuplicates duplicates_;
   std::vector<std::string> places_;  // of what duplicates_ knows
 };

@@ -49,7 +49,7 @@ class DatasetReader {
   // NOT_FOUND when there is no such folder. Damaged contents are no error: they show in the record.
   absl::StatusOr<PromptRecord> ReadPrompt(const std::string& folder) const;
   // The bytes of an image or another file. NOT_FOUND, INVALID_ARGUMENT (a name with a path, a link that
-  // leaves the dataset, no regular file), RESOURCE_EXHAUSTED (over the limit).
+  // leaves the dataset, no regular file, over the limit).
   absl::StatusOr<std::string> ReadFileOf(const std::string& folder, const std::string& name,
                                          size_t max_bytes = kMaxImageBytes) const;
 

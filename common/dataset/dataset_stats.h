@@ -63,5 +63,6 @@ std::string DatasetStatsText(const DatasetStats& stats);
 std::string DatasetStatsJson(const DatasetStats& stats);
 // Four histograms, all samples and the kept ones, with the run's thresholds.
 std::string DatasetStatsSvg(const DatasetStats& stats);
+absl::StatusOr<std::string> DatasetStatsPng(const DatasetStats& stats);
 
 }  // namespace ip2p

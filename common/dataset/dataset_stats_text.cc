@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/dataset/dataset_stats.h"
+#include "common/plot/png_chart.h"
 #include "common/plot/svg_chart.h"
 #include "nlohmann/json.hpp"
 
@@ -16,6 +17,7 @@ constexpr std::array<const char*, 4> kScoreNames = {"clip_sim_0", "clip_sim_1", 
                                                     "clip_sim_image"};
 constexpr std::array<double, 5> kShares = {0.05, 0.25, 0.5, 0.75, 0.95};
 constexpr size_t kShownWords = 10;
+constexpr int kChartColumns = 2;
 
 std::vector<std::pair<std::string, int64_t>> MostFrequent(const std::map<std::string, int64_t>& counts) {
   std::vector<std::pair<std::string, int64_t>> list(counts.begin(), counts.end());
@@ -31,6 +33,31 @@ double ThresholdOf(const ClipThresholds& thresholds, size_t score) {
 
 void Row(std::string& out, const char* name, int64_t value) {
   absl::StrAppendFormat(&out, "%-22s %12d\n", name, value);
+}
+
+// A panel a score.
+std::vector<Panel> PanelsOf(const DatasetStats& stats) {
+  std::vector<Panel> panels;
+  for (size_t i = 0; i < stats.scores.size(); ++i) {
+    Series all{.name = "samples", .kind = SeriesKind::kBars, .bar_width = ScoreHistogram::kWidth};
+    for (int bin = 0; bin < ScoreHistogram::kBins; ++bin) {
+      const int64_t count = stats.scores[i].bins()[static_cast<size_t>(bin)];
+      if (count == 0) continue;
+      all.x.push_back(ScoreHistogram::kLow + bin * ScoreHistogram::kWidth);
+      all.y.push_back(static_cast<double>(count));
+    }
+    Series kept{.name = "kept", .kind = SeriesKind::kBars, .x = all.x, .bar_width = ScoreHistogram::kWidth};
+    for (int bin = 0; bin < ScoreHistogram::kBins; ++bin) {
+      if (stats.scores[i].bins()[static_cast<size_t>(bin)] == 0) continue;
+      kept.y.push_back(static_cast<double>(stats.scores[i].kept()[static_cast<size_t>(bin)]));
+    }
+    Panel panel{.title = kScoreNames[i], .x_label = "cosine", .y_label = "samples"};
+    panel.series = {std::move(all), std::move(kept)};
+    if (stats.thresholds.has_value())
+      panel.markers.push_back({ThresholdOf(*stats.thresholds, i), "threshold"});
+    panels.push_back(std::move(panel));
+  }
+  return panels;
 }
 
 }  // namespace
@@ -104,29 +131,10 @@ std::string DatasetStatsJson(const DatasetStats& stats) {
   return out.dump(2, ' ', /*ensure_ascii=*/false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
-std::string DatasetStatsSvg(const DatasetStats& stats) {
-  constexpr int kColumns = 2;
-  std::vector<Panel> panels;
-  for (size_t i = 0; i < stats.scores.size(); ++i) {
-    Series all{.name = "samples", .kind = SeriesKind::kBars, .bar_width = ScoreHistogram::kWidth};
-    for (int bin = 0; bin < ScoreHistogram::kBins; ++bin) {
-      const int64_t count = stats.scores[i].bins()[static_cast<size_t>(bin)];
-      if (count == 0) continue;
-      all.x.push_back(ScoreHistogram::kLow + bin * ScoreHistogram::kWidth);
-      all.y.push_back(static_cast<double>(count));
-    }
-    Series kept{.name = "kept", .kind = SeriesKind::kBars, .x = all.x, .bar_width = ScoreHistogram::kWidth};
-    for (int bin = 0; bin < ScoreHistogram::kBins; ++bin) {
-      if (stats.scores[i].bins()[static_cast<size_t>(bin)] == 0) continue;
-      kept.y.push_back(static_cast<double>(stats.scores[i].kept()[static_cast<size_t>(bin)]));
-    }
-    Panel panel{.title = kScoreNames[i], .x_label = "cosine", .y_label = "samples"};
-    panel.series = {std::move(all), std::move(kept)};
-    if (stats.thresholds.has_value())
-      panel.markers.push_back({ThresholdOf(*stats.thresholds, i), "threshold"});
-    panels.push_back(std::move(panel));
-  }
-  return SvgOf(panels, kColumns);
+std::string DatasetStatsSvg(const DatasetStats& stats) { return SvgOf(PanelsOf(stats), kChartColumns); }
+
+absl::StatusOr<std::string> DatasetStatsPng(const DatasetStats& stats) {
+  return PngOf(PanelsOf(stats), kChartColumns);
 }
 
 }  // namespace ip2p

@@ -1,5 +1,6 @@
 #include "common/dataset/folder_check.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <optional>
 #include <utility>
@@ -33,6 +34,9 @@ class FolderChecker {
     }
     for (const std::string& name : record_.outside) Add(FaultKind::kOutside, name, "a link");
     for (const std::string& name : record_.halves) Add(FaultKind::kMissingHalf, name, "has no other half");
+    for (const Sample& sample : record_.samples) {
+      if (sample.kept) CheckKept(absl::StrCat(sample.seed));
+    }
     for (const std::string& seed : record_.pairs) IP2P_RETURN_IF_ERROR(CheckPair(seed));
     for (size_t i = 0; i < checked_.pairs.size(); ++i) CheckReversed(i);
     return std::move(checked_);
@@ -54,6 +58,18 @@ class FolderChecker {
       return std::nullopt;
     }
     return LoadedImage{std::move(decoded->image), Sha256Hex(*bytes)};
+  }
+
+  // Of a kept sample something is there; half a pair, or a link, is told already.
+  void CheckKept(const std::string& seed) {
+    for (const auto* names : {&record_.halves, &record_.outside}) {
+      for (const std::string& name : *names) {
+        if (name == seed + "_0.jpg" || name == seed + "_1.jpg") return;
+      }
+    }
+    if (std::find(record_.pairs.begin(), record_.pairs.end(), seed) != record_.pairs.end()) return;
+    Add(FaultKind::kAbsent, seed + "_0.jpg",
+        absl::StrCat("in ", record_.has_scores ? "scores.jsonl" : "metadata.jsonl", ", and not there"));
   }
 
   absl::Status CheckPair(const std::string& seed) {

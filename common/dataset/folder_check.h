@@ -20,7 +20,7 @@ enum class FaultKind {
   kBadPrompt,      // no readable prompt.json with an instruction
   kBadRecord,      // a line of scores.jsonl or metadata.jsonl that cannot be read
   kOutside,        // a link or a name that leaves the dataset
-  kAbsent,         // seeds.json names a folder or pair that is not there
+  kAbsent,         // seeds.json or the scores name a folder or pair that is not there
   // Worth knowing, not bad.
   kChangedImage,   // not the bytes that scores.jsonl tells
   kNearDuplicate,  // of an earlier pair

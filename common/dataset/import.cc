@@ -35,8 +35,8 @@ std::string PromptJson(const ImportRow& row) {
 
 class Importer {
  public:
-  Importer(ImportSource& source, std::string dataset, const ImportOptions& options)
-      : source_(source), dataset_(std::move(dataset)), options_(options) {}
+  Importer(ImportSource& source, PartitionWriter& writer, const ImportOptions& options)
+      : source_(source), writer_(writer), options_(options) {}
 
   absl::StatusOr<ImportReport> Import() {
     while (true) {
@@ -49,7 +49,7 @@ class Importer {
 
  private:
   absl::StatusOr<bool> ImportNext() {
-    IP2P_ASSIGN_OR_RETURN(const bool finished, PromptFinished(dataset_, report_.rows));
+    IP2P_ASSIGN_OR_RETURN(const bool finished, writer_.Finished(report_.rows));
     if (finished) {
       IP2P_ASSIGN_OR_RETURN(const bool passed, source_.Skip());
       if (passed) ++report_.pairs;
@@ -82,7 +82,7 @@ class Importer {
     const std::string prompt = PromptJson(row);
     const std::array<FolderFile, 3> files = {
         {{"prompt.json", prompt}, {BeforeName(0), *before_jpeg}, {AfterName(0), *after_jpeg}}};
-    IP2P_RETURN_IF_ERROR(PublishFolder(dataset_, PromptFolderName(report_.rows), files));
+    IP2P_RETURN_IF_ERROR(writer_.Publish(report_.rows, files));
     ++report_.pairs;
     return true;
   }
@@ -95,7 +95,7 @@ class Importer {
   }
 
   ImportSource& source_;
-  const std::string dataset_;
+  PartitionWriter& writer_;
   const ImportOptions& options_;
   ImportReport report_;
 };
@@ -108,7 +108,7 @@ absl::StatusOr<ImportReport> ImportDataset(ImportSource& source, const std::stri
   IP2P_ASSIGN_OR_RETURN(const std::unique_ptr<PartitionWriter> writer,
                         PartitionWriter::Open({.dataset = dataset, .share = kAllPrompts, .known = settings}));
   IP2P_RETURN_IF_ERROR(writer->Agree(settings));
-  return Importer(source, dataset, options).Import();
+  return Importer(source, *writer, options).Import();
 }
 
 absl::Status JudgeImport(const ImportReport& report) {

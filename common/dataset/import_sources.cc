@@ -164,17 +164,20 @@ class WebDataset final : public ImportSource {
       if (member == nullptr || at_ != shard) break;
       auto [own_key, ending] = SplitKey(member->name);
       if (own_key != key) break;
-      if (row != nullptr) TakeMember(ending, member->contents, *row);
+      if (row != nullptr) TakeMember(ending, *member, *row);
       ahead_ = false;
     }
-    if (row != nullptr && row->before.empty()) row->fault = "the image before is missing";
-    if (row != nullptr && row->after.empty()) row->fault = "the image after is missing";
+    if (row == nullptr || !row->fault.empty()) return true;
+    if (row->after.empty()) row->fault = "the image after is missing";
+    if (row->before.empty()) row->fault = "the image before is missing";
     return true;
   }
 
-  void TakeMember(const std::string& ending, std::string& contents, ImportRow& row) const {
+  void TakeMember(const std::string& ending, TarMember& member, ImportRow& row) const {
+    std::string& contents = member.contents;
     absl::string_view stem = ending;
     if (stem == "json") {
+      if (member.too_large) row.fault = TooLarge("json");
       const absl::StatusOr<nlohmann::json> object = ParseJsonObject(contents);
       std::string ignored;  // names of images mean nothing within an archive
       if (object.ok()) TakeTexts(*object, columns_, row, ignored, ignored);
@@ -183,6 +186,7 @@ class WebDataset final : public ImportSource {
     if (stem != "txt") absl::ConsumeSuffix(&stem, ".txt");
     for (const char* const image : {".jpg", ".jpeg", ".png", ".webp"}) absl::ConsumeSuffix(&stem, image);
     const std::optional<RowPart> part = PartOf(std::string_view(stem.data(), stem.size()), columns_);
+    if (member.too_large && part.has_value()) row.fault = TooLarge(ending);
     if (part == RowPart::kEdit) row.edit = std::string(absl::StripAsciiWhitespace(contents));
     if (part == RowPart::kCaption) row.caption = std::string(absl::StripAsciiWhitespace(contents));
     if (part == RowPart::kOutput) row.output = std::string(absl::StripAsciiWhitespace(contents));
@@ -191,6 +195,10 @@ class WebDataset final : public ImportSource {
     } else if (part == RowPart::kAfter) {
       row.after = std::move(contents);
     }
+  }
+
+  static std::string TooLarge(absl::string_view part) {
+    return absl::StrCat("its part ", part, " is over ", kMaxImageBytes, " bytes");
   }
 
   const std::vector<std::string> shards_;

@@ -5,13 +5,16 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
+#include <optional>
 #include <system_error>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/base/sha256.h"
 #include "common/base/status_macros.h"
 #include "common/dataset/dataset_reader.h"
@@ -29,6 +32,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kProgress = ".pack-progress.json";
+constexpr std::array<const char*, 2> kDatasetFiles = {"run.json", "seeds.json"};
 constexpr size_t kMaxIndexBytes = 64 << 20;
 constexpr size_t kMaxFileBytes = 1 << 30;
 constexpr int64_t kLeastShard = 10240;
@@ -71,23 +75,49 @@ class Packer {
  private:
   std::string In(const std::string& name) const { return absl::StrCat(output_, "/", name); }
 
-  // Of what must be the same for shards of two runs to fit together.
-  std::string PlanDigest() const {
+  // Of what must be the same for shards of two runs to fit together: the shards' size, and all contents but
+  // the images, which the scores tell.
+  absl::StatusOr<std::string> PlanDigest() const {
     Sha256 digest;
-    digest.Update(absl::StrCat(options_.shard_bytes, "\n"));
-    for (const std::string& folder : reader_.folders()) digest.Update(folder + "\n");
+    const auto add = [&digest](const std::string& text) {
+      digest.Update(absl::StrCat(text.size(), "\n"));
+      digest.Update(text);
+    };
+    add(absl::StrCat(options_.shard_bytes));
+    for (const char* const name : kDatasetFiles) {
+      IP2P_ASSIGN_OR_RETURN(const std::optional<std::string> text, DatasetFile(name));
+      add(text.value_or("absent"));
+    }
+    for (const std::string& folder : reader_.folders()) {
+      IP2P_ASSIGN_OR_RETURN(const PromptRecord record, reader_.ReadPrompt(folder));
+      add(folder);
+      add(record.prompt_json);
+      add(absl::StrJoin(record.pairs, "/"));
+      for (const char* const name : {"metadata.jsonl", "scores.jsonl"}) {
+        // One that cannot be read ends the run later, by its name.
+        add(reader_.ReadFileOf(folder, name, kMaxFileBytes).value_or("absent"));
+      }
+    }
     return digest.Finish();
   }
 
+  absl::StatusOr<std::optional<std::string>> DatasetFile(const std::string& name) const {
+    absl::StatusOr<std::string> text = ReadFile(absl::StrCat(reader_.path(), "/", name), name, kMaxFileBytes);
+    if (absl::IsNotFound(text.status())) return std::nullopt;
+    if (!text.ok()) return text.status();
+    return *std::move(text);
+  }
+
   absl::Status ReadProgress() {
-    plan_ = PlanDigest();
+    IP2P_ASSIGN_OR_RETURN(plan_, PlanDigest());
     const absl::StatusOr<std::string> text = ReadFile(In(kProgress), "the pack's progress", kMaxIndexBytes);
     if (absl::IsNotFound(text.status())) return absl::OkStatus();
     if (!text.ok()) return text.status();
     IP2P_ASSIGN_OR_RETURN(const nlohmann::json object, ParseJsonObject(*text));
     if (TextOr(object, "plan").value_or("") != plan_) {
       return absl::FailedPreconditionError(
-          "the output holds an unfinished pack of another dataset or shard size; wants a new folder");
+          "the output holds an unfinished pack of another dataset, an earlier state of it, or another shard "
+          "size; wants a new folder");
     }
     IP2P_ASSIGN_OR_RETURN(index_, ParsePackIndex(TextOr(object, "index").value_or("")));
     return absl::OkStatus();
@@ -118,11 +148,9 @@ class Packer {
 
   absl::Status AddDatasetFiles(ShardWriter& writer) {
     std::vector<Member> members;
-    for (const char* const name : {"run.json", "seeds.json"}) {
-      absl::StatusOr<std::string> text =
-          ReadFile(absl::StrCat(reader_.path(), "/", name), name, kMaxFileBytes);
-      if (!text.ok() && !absl::IsNotFound(text.status())) return text.status();
-      if (text.ok()) members.emplace_back(name, *std::move(text));
+    for (const char* const name : kDatasetFiles) {
+      IP2P_ASSIGN_OR_RETURN(std::optional<std::string> text, DatasetFile(name));
+      if (text.has_value()) members.emplace_back(name, *std::move(text));
     }
     return writer.Add(members);
   }

@@ -28,8 +28,9 @@ struct PackReport {
 };
 
 // Writes to `output`, which is made when there is none. A run that was killed is continued after its last
-// whole shard. ALREADY_EXISTS: there is a finished pack. FAILED_PRECONDITION: another dataset's or other
-// options' unfinished one. INVALID_ARGUMENT: a folder's or seed's name that a key cannot hold.
+// whole shard. ALREADY_EXISTS: there is a finished pack. FAILED_PRECONDITION: an unfinished one of another
+// dataset, of what this one was before, or of other options. INVALID_ARGUMENT: a folder's or seed's name that
+// a key cannot hold, an image over kMaxImageBytes.
 absl::StatusOr<PackReport> PackDataset(const std::string& dataset, const std::string& output,
                                        const PackOptions& options);
 

@@ -13,6 +13,7 @@ namespace ip2p {
 namespace {
 
 constexpr int kFormat = 1;
+constexpr int64_t kMostSamples = 1'000'000'000'000;  // of a shard: sums of them stay numbers
 
 nlohmann::ordered_json ListOf(const std::vector<Shard>& shards) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
@@ -36,9 +37,10 @@ absl::StatusOr<std::vector<Shard>> ParseList(const nlohmann::json& object, const
   for (const nlohmann::json& entry : *list) {
     if (!entry.is_object()) return Damaged("lists what is no shard");
     Shard shard{.samples = NumberOr(entry, "nsamples"), .bytes = NumberOr(entry, "filesize")};
-    IP2P_ASSIGN_OR_RETURN(shard.name, TextOr(entry, "url"));
-    IP2P_ASSIGN_OR_RETURN(shard.sha256, TextOr(entry, "sha256"));
-    if (!IsPlainName(shard.name) || shard.sha256.size() != 64 || shard.samples < 0) {
+    shard.name = TextOr(entry, "url").value_or("");
+    shard.sha256 = TextOr(entry, "sha256").value_or("");
+    if (!IsPlainName(shard.name) || shard.sha256.size() != 64 || shard.samples < 0 ||
+        shard.samples > kMostSamples || shard.bytes < 0) {
       return Damaged("lists a shard without a plain name, a count and a SHA-256");
     }
     shards.push_back(std::move(shard));

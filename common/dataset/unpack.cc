@@ -52,6 +52,7 @@ class ShardStream {
         IP2P_RETURN_IF_ERROR(OpenFile(shards_[at_++]));
       }
       IP2P_ASSIGN_OR_RETURN(ahead_, reader_->Next(member_));
+      if (ahead_ && member_.too_large) return Damaged(member_.name, "is over 1 GiB");
       if (!ahead_) CloseFile();
     }
     return &member_;
@@ -217,7 +218,9 @@ absl::StatusOr<PackReport> UnpackDataset(const std::string& packed, const std::s
   IP2P_ASSIGN_OR_RETURN(const std::unique_ptr<PartitionLock> lock,
                         PartitionLock::Acquire(dataset, kAllPrompts, {}));
   IP2P_RETURN_IF_ERROR(RemoveStale(dataset, kAllPrompts));
-  return Unpacker(packed, index, dataset, progress).Unpack();
+  absl::StatusOr<PackReport> report = Unpacker(packed, index, dataset, progress).Unpack();
+  if (!report.ok()) return lock->Explain(report.status());
+  return report;
 }
 
 }  // namespace ip2p

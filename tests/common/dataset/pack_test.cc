@@ -55,12 +55,12 @@ class PackTest : public ::testing::Test {
   // Calls `run`, with the n-th call to the disk failing, for every n; then again until it is done.
   template <typename Run>
   void FailEachCall(const std::string& output, const std::map<std::string, std::string>& wanted,
-                    const Run& run) {
-    for (int call = 1;; ++call) {
+                    const Run& run, int error = ENOSPC, int stride = 1) {
+    for (int call = 1;; call += stride) {
       absl::Status status;
       bool failed = false;
       {
-        const FailingDisk disk(call, ENOSPC);
+        const FailingDisk disk(call, error);
         status = run();
         failed = FailingDisk::failed();
       }
@@ -69,7 +69,9 @@ class PackTest : public ::testing::Test {
         return;
       }
       if (!status.ok()) {
-        EXPECT_TRUE(absl::IsResourceExhausted(status)) << "call " << call << ": " << status;
+        const bool retryable =
+            error == ENOSPC ? absl::IsResourceExhausted(status) : absl::IsUnavailable(status);
+        EXPECT_TRUE(retryable) << "call " << call << ": " << status;
         const absl::Status again = run();
         // The index may have been there, and only its folder not synced.
         EXPECT_TRUE(again.ok() || absl::IsAlreadyExists(again)) << "call " << call << ": " << again;
@@ -87,6 +89,17 @@ TEST_F(PackTest, GoesOnAfterAFaultOfTheDisk) {
   ASSERT_TRUE(Pack("packed").ok());
   EXPECT_TRUE(fs::exists(folder_.In("packed/pairs-000001.tar")));  // more than one shard
   FailEachCall("again", Contents("packed"), [this] { return Pack("again"); });
+  FailEachCall(
+      "again", Contents("packed"), [this] { return Pack("again"); }, EROFS, /*stride=*/5);
+}
+
+TEST_F(PackTest, WritesInSmallPieces) {
+  ASSERT_TRUE(Pack("packed").ok());
+  const ShortWrites pieces(100);
+  ASSERT_TRUE(Pack("again").ok());
+  EXPECT_EQ(Contents("again"), Contents("packed"));
+  ASSERT_TRUE(Unpack("back").ok());
+  EXPECT_EQ(Contents("back"), Contents("data"));
 }
 
 TEST_F(PackTest, UnpacksAfterAFaultOfTheDisk) {
@@ -102,6 +115,35 @@ TEST_F(PackTest, AnUnfinishedPackOfSomethingElseIsNotContinued) {
   EXPECT_TRUE(absl::IsAlreadyExists(Pack("packed")));
 }
 
+// A refilter, or `prepare`, between a kill and the next run: old shards do not fit to new ones.
+TEST_F(PackTest, AnUnfinishedPackOfAnEarlierStateIsNotContinued) {
+  const std::string scores = folder_.Read("data/0000001/scores.jsonl");
+  const auto unfinished = [this] {
+    for (int call = 1; call == 1 || !fs::exists(folder_.In("part/pairs-000000.tar")); ++call) {
+      fs::remove_all(folder_.In("part"));
+      const FailingDisk disk(call, ENOSPC);
+      ASSERT_TRUE(absl::IsResourceExhausted(Pack("part")));
+    }
+  };
+  unfinished();
+  EXPECT_TRUE(Pack("part").ok());
+  unfinished();
+  folder_.Write("data/0000001/scores.jsonl", scores + scores);
+  EXPECT_TRUE(absl::IsFailedPrecondition(Pack("part")));
+  folder_.Write("data/0000001/scores.jsonl", scores);
+  folder_.Write("data/seeds.json", "[]");
+  EXPECT_TRUE(absl::IsFailedPrecondition(Pack("part")));
+  fs::remove(folder_.In("data/seeds.json"));
+  EXPECT_TRUE(Pack("part").ok());
+}
+
+TEST_F(PackTest, AnImageThatIsTooLargeIsBadInput) {
+  fs::resize_file(folder_.In("data/0000002/1_1.jpg"), 20'000'001);
+  const absl::Status status = Pack("packed");
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_THAT(status.message(), HasSubstr("0000002/1_1.jpg is too large"));
+}
+
 TEST_F(PackTest, NamesThatAKeyCannotHoldAreRefused) {
   fs::rename(folder_.In("data/0000002"), folder_.In("data/a_b"));
   EXPECT_THAT(Pack("packed").message(), HasSubstr("folder a_b cannot be packed"));
@@ -112,10 +154,17 @@ TEST(PackIndex, ReadsBackAndRefusesPaths) {
   index.pairs = {{.name = "pairs-000000.tar", .samples = 3, .bytes = 9, .sha256 = std::string(64, 'a')}};
   index.prompts = {{.name = "prompts-000000.tar", .samples = 2, .bytes = 9, .sha256 = std::string(64, 'b')}};
   EXPECT_EQ(ParsePackIndex(PackIndexText(index)).value(), index);
+  // The sum of two such shards would overflow.
+  EXPECT_TRUE(
+      absl::IsDataLoss(ParsePackIndex(R"({"format":1,"promptlist":[],"shardlist":[{"url":"a","nsamples":)"
+                                      R"(9223372036854775807,"sha256":")" +
+                                      std::string(64, 'a') + "\"}]}")
+                           .status()));
   index.pairs[0].name = "../pairs.tar";
   EXPECT_TRUE(absl::IsDataLoss(ParsePackIndex(PackIndexText(index)).status()));
   for (const char* const text :
-       {"", "[]", "{}", R"({"format":2})", R"({"format":1,"shardlist":[1],"promptlist":[]})"}) {
+       {"", "[]", "{}", R"({"format":2})", R"({"format":1,"shardlist":[1],"promptlist":[]})",
+        R"({"format":1,"shardlist":[{"url":1}],"promptlist":[]})"}) {
     EXPECT_TRUE(absl::IsDataLoss(ParsePackIndex(text).status())) << text;
   }
 }
