@@ -17,6 +17,7 @@ PHOTO = ROOT / "tests" / "testdata" / "photo.jpg"
 LANCZOS = Image.Resampling.LANCZOS
 # libjpeg-turbo here and inside of Pillow may be different versions; measured 0 for all but CMYK (rounding of a product).
 CMYK_LEVELS = 1
+STORED_LEVELS = 1  # measured 0, and the bytes equal, between libjpeg-turbo 2.1.5 here and 3.2.0 in Pillow 13
 
 
 def probe(*args):
@@ -105,6 +106,21 @@ def test_jpeg_equals_pillow(tmp_path, photo, subsampling, progressive):
     data = saved(photo, format="JPEG", quality=90, subsampling=subsampling, progressive=progressive)
     ours = through(tmp_path, data, "decode")
     assert np.array_equal(ours, np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
+
+
+@pytest.mark.parametrize("size", [(451, 300), (512, 512), (64, 64), (17, 9)])
+def test_a_stored_pairs_jpeg_equals_pillows(tmp_path, photo, size):
+    """Quality 100, 4:2:0: what EncodePairImage asks of the encoder, and what the original's image.save(quality=100) is."""
+    image = photo.resize(size, LANCZOS)
+    image.save(tmp_path / "in.png")
+    done = probe("encode", "jpeg", 100, 0, "", tmp_path / "in.png", tmp_path / "out.jpg")
+    assert done.returncode == 0, done.stderr
+    ours, theirs = (tmp_path / "out.jpg").read_bytes(), saved(image, format="JPEG", quality=100)
+    a, b = (Image.open(io.BytesIO(data)) for data in (ours, theirs))
+    assert a.quantization == b.quantization and a.layer == b.layer  # layer: each component's sampling
+    levels = np.abs(np.asarray(a).astype(int) - np.asarray(b)).max()
+    print(f"{size}: bytes {'equal' if ours == theirs else 'differ'}, pixels at most {levels} levels apart")
+    assert levels <= STORED_LEVELS
 
 
 def test_cmyk_and_grey_jpeg(tmp_path, photo):
