@@ -2,9 +2,11 @@
 #include "common/pipeline/pair_refilter.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -12,7 +14,9 @@
 #include "common/base/status_macros.h"
 #include "common/dataset/dataset_reader.h"
 #include "common/dataset/partition_writer.h"
+#include "common/dataset/seeds_file.h"
 #include "common/pipeline/pair_settings.h"
+#include "common/storage/io_error.h"
 
 namespace ip2p {
 namespace {
@@ -59,14 +63,28 @@ class Refilter {
       if (report_.changed == 0 && !resumed) ReplaceRunFile(options_.dataset, original).IgnoreError();
       return status;
     }
+    // Before run.json tells that all is done: a run that is killed here does it again.
+    if (resumed || report_.changed > 0) IP2P_RETURN_IF_ERROR(WriteSeedsAgain());
     settings.erase(kRefiltering);
     return ReplaceRunFile(options_.dataset, settings);
   }
 
  private:
+  // Training that reads it must not meet pairs that went.
+  absl::Status WriteSeedsAgain() const {
+    std::error_code error;
+    if (!std::filesystem::exists(absl::StrCat(options_.dataset, "/seeds.json"), error)) {
+      return error ? IoError(error.value(), "seeds.json cannot be looked at") : absl::OkStatus();
+    }
+    return WriteSeedsFile(options_.dataset).status();
+  }
+
   // The new thresholds take the place of the old ones.
   absl::Status Adopt(const RunSettings& settings) {
-    params_.thresholds = options_.thresholds;
+    ClipThresholds& thresholds = params_.thresholds;
+    thresholds.clip = options_.clip_threshold.value_or(thresholds.clip);
+    thresholds.dir = options_.clip_dir_threshold.value_or(thresholds.dir);
+    thresholds.img = options_.clip_img_threshold.value_or(thresholds.img);
     if (options_.max_out_samples != 0) params_.max_out_samples = options_.max_out_samples;
     IP2P_RETURN_IF_ERROR(ValidatePairs(params_));
     if (params_.thresholds.all_zero()) {
@@ -137,8 +155,9 @@ class Refilter {
     }
     IP2P_RETURN_IF_ERROR(MakeAgain({record.caption, record.output}, missing, pairs));
     IP2P_RETURN_IF_ERROR(lock_->Held());
-    IP2P_RETURN_IF_ERROR(ReplacePrompt(
-        options_.dataset, index, {.prompt_line = record.prompt_json, .samples = samples, .pairs = pairs}));
+    const absl::Status replaced = ReplacePrompt(
+        options_.dataset, index, {.prompt_line = record.prompt_json, .samples = samples, .pairs = pairs});
+    if (!replaced.ok()) return lock_->Explain(replaced);
     ++report_.changed;
     report_.rebuilt += static_cast<int64_t>(missing.size());
     return absl::OkStatus();
@@ -192,7 +211,7 @@ class Refilter {
   PairParams params_;
   std::string weights_;
   std::string precision_;
-  const PartitionLock* lock_ = nullptr;
+  PartitionLock* lock_ = nullptr;
   std::unique_ptr<PairSampler> sampler_;
 };
 

@@ -1,6 +1,6 @@
 // New thresholds for a dataset that is there, from the scores of all its samples: pairs that no longer pass
 // go, and those that pass now are made again from their seeds. The result is, byte for byte, the dataset that
-// the new thresholds would have made.
+// the new thresholds would have made, with its seeds.json when it has one.
 //
 // Folder by folder, each replaced whole. Ended on the way, it is started again with the same thresholds;
 // until it is finished, run.json says "refiltering", and jobs on the dataset are refused. One thread;
@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -19,8 +20,10 @@ namespace ip2p {
 
 struct RefilterOptions {
   std::string dataset;
-  ClipThresholds thresholds;
-  int max_out_samples = 0;  // 0: as before
+  std::optional<double> clip_threshold;  // of these, absent: as run.json says
+  std::optional<double> clip_dir_threshold;
+  std::optional<double> clip_img_threshold;
+  int max_out_samples = 0;  // 0: as run.json says
   LockOptions lock;
 };
 

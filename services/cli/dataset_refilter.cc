@@ -43,12 +43,22 @@ class Reporter final : public RefilterListener {
   std::atomic<bool> cancelled_ = false;
 };
 
+// Asked only when pairs are missing.
+SamplerFactory FactoryIfNamed(const SamplerFlags& flags, const Console& console) {
+  if (!flags.models.checkpoint.empty()) return FactoryOf(flags, console);
+  return []() -> absl::StatusOr<std::unique_ptr<PairSampler>> {
+    return absl::InvalidArgumentError(
+        "pairs that pass now have to be made again, and no model is named; wants --ckpt and the other models "
+        "of the dataset");
+  };
+}
+
 absl::Status Run(const RefilterFlags& flags, Console& console) {
   Reporter reporter(console);
   const Cancellation::Scope scope(console.cancellation, [&reporter] { reporter.Cancel(); });
   RefilterReport report;
   const absl::Status status =
-      RefilterDataset(flags.options, FactoryOf(flags.sampler, console), reporter, report);
+      RefilterDataset(flags.options, FactoryIfNamed(flags.sampler, console), reporter, report);
   if (flags.json) {
     const nlohmann::ordered_json json = {{"prompts", report.prompts},
                                          {"changed", report.changed},
@@ -69,16 +79,24 @@ void AddDatasetRefilter(CLI::App& noun, Console& console, Chosen& chosen) {
       noun.add_subcommand("refilter", "Apply other thresholds; pairs that pass now are made again");
   const auto flags = std::make_shared<RefilterFlags>();
   command->add_option("dataset", flags->options.dataset, "Folder that pairs generate made")->required();
-  AddThresholdFlags(*command, flags->options.thresholds);
+  RefilterOptions& options = flags->options;
+  command->add_option("--clip-threshold", options.clip_threshold,
+                      "Least cosine of each image and its caption (default: the dataset's)");
+  command->add_option("--clip-dir-threshold", options.clip_dir_threshold,
+                      "Least cosine of the images' change and the captions' change (default: the dataset's)");
+  command->add_option("--clip-img-threshold", options.clip_img_threshold,
+                      "Least cosine of both images (default: the dataset's)");
   command
-      ->add_option("--max-out-samples", flags->options.max_out_samples,
-                   "Pairs kept per prompt, 1..1000; 0: as before")
+      ->add_option("--max-out-samples", options.max_out_samples,
+                   "Pairs kept per prompt, 1..1000; 0: the dataset's")
       ->capture_default_str();
   AddSamplerFlags(*command, flags->sampler);
+  command->get_option("--ckpt")->required(false)->description(
+      "Model that made the dataset; wanted only where pairs have to be made again");
   command->add_flag("--json", flags->json, "Print the report as JSON");
   command->callback([flags, &console, &chosen] {
     FinishSamplerFlags(flags->sampler);
-    chosen.needs_torch = true;
+    chosen.needs_torch = !flags->sampler.models.checkpoint.empty();
     chosen.run = [flags, &console] { return Run(*flags, console); };
   });
 }

@@ -1,14 +1,23 @@
 // A refiltered dataset is the one that its new thresholds would have made.
 #include "common/pipeline/pair_refilter.h"
 
+#include <cerrno>
+#include <filesystem>
+#include <optional>
+#include <utility>
+
+#include "common/dataset/seeds_file.h"
 #include "gmock/gmock.h"
 #include "tests/common/pipeline/pair_job_fixture.h"
+#include "tests/fakes/failing_disk.h"
 
 namespace ip2p {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::StartsWith;
 
 class CountingListener final : public RefilterListener {
  public:
@@ -31,7 +40,13 @@ class PairRefilterTest : public PairJobTest {
   }
   absl::Status Refilter(const std::string& out, const ClipThresholds& thresholds, int max_out = 0) {
     refiltered_ = RefilterReport();
-    RefilterOptions options{.dataset = folder_.In(out), .thresholds = thresholds, .max_out_samples = max_out};
+    return Refilter(RefilterOptions{.dataset = folder_.In(out),
+                                    .clip_threshold = thresholds.clip,
+                                    .clip_dir_threshold = thresholds.dir,
+                                    .clip_img_threshold = thresholds.img,
+                                    .max_out_samples = max_out});
+  }
+  absl::Status Refilter(const RefilterOptions& options) {
     return RefilterDataset(
         options, [this] { return std::make_unique<FakePairSampler>(sampler_); }, refilter_listener_,
         refiltered_);
@@ -92,6 +107,92 @@ TEST_F(PairRefilterTest, EndedAnywhereItIsStartedAgain) {
   }
   EXPECT_GT(ends, 3);
   EXPECT_THAT(Differing(Files("strict"), loose), IsEmpty());
+}
+
+TEST_F(PairRefilterTest, SeedsJsonIsThatOfTheNewDataset) {
+  WritePrompts(8);
+  ASSERT_TRUE(Run(With("strict", strict_)).ok());
+  ASSERT_TRUE(Run(With("loose", loose_)).ok());
+  ASSERT_TRUE(WriteSeedsFile(folder_.In("strict")).ok());
+  ASSERT_TRUE(WriteSeedsFile(folder_.In("loose")).ok());
+  const auto loose = Files("loose");
+  ASSERT_TRUE(Refilter("loose", strict_).ok());
+  EXPECT_THAT(Differing(Files("loose"), Files("strict")), IsEmpty());
+  ASSERT_TRUE(Refilter("loose", loose_).ok());
+  EXPECT_THAT(Differing(Files("loose"), loose), IsEmpty());
+
+  folder_.Write("loose/seeds.json", "[]");  // of nobody's business when nothing changes
+  ASSERT_TRUE(Refilter("loose", loose_).ok());
+  EXPECT_EQ(folder_.Read("loose/seeds.json"), "[]");
+  std::filesystem::remove(folder_.In("loose/seeds.json"));
+  ASSERT_TRUE(Refilter("loose", strict_).ok());
+  EXPECT_FALSE(std::filesystem::exists(folder_.In("loose/seeds.json")));  // it was not prepared
+}
+
+TEST_F(PairRefilterTest, WhatIsNotGivenStaysAsItIs) {
+  WritePrompts(6);
+  ASSERT_TRUE(Run(With("d", loose_, 3)).ok());
+  const auto before = Files("d");
+  ASSERT_TRUE(Refilter(RefilterOptions{.dataset = folder_.In("d")}).ok());
+  EXPECT_THAT(Differing(Files("d"), before), IsEmpty());
+  ASSERT_TRUE(Run(With("higher", {.clip = loose_.clip, .dir = 0.6, .img = loose_.img}, 3)).ok());
+  ASSERT_TRUE(Refilter({.dataset = folder_.In("d"), .clip_dir_threshold = 0.6}).ok());
+  EXPECT_GT(refiltered_.dropped, 0);
+  EXPECT_THAT(Differing(Files("d"), Files("higher")), IsEmpty());
+}
+
+// Each call to the disk fails once, and each ends the process once; started again, the dataset is that of the
+// new thresholds. With the renames of NFS, where the folder under work is missing for a moment, as well.
+TEST_F(PairRefilterTest, AFaultOrAKillAtAnyCallToTheDisk) {
+  WritePrompts(2);
+  ASSERT_TRUE(Run(With("strict", strict_)).ok());
+  ASSERT_TRUE(Run(With("loose", loose_)).ok());
+  ASSERT_TRUE(WriteSeedsFile(folder_.In("strict")).ok());
+  ASSERT_TRUE(WriteSeedsFile(folder_.In("loose")).ok());
+  const auto loose = Files("loose");
+  const auto start = [this] {
+    std::filesystem::remove_all(folder_.In("d"));
+    std::filesystem::copy(folder_.In("strict"), folder_.In("d"), std::filesystem::copy_options::recursive);
+  };
+  const auto end = [&](int call) {
+    const absl::Status again = Refilter("d", loose_);
+    EXPECT_TRUE(again.ok()) << call << ": " << again;
+    EXPECT_THAT(Differing(Files("d"), loose), IsEmpty()) << call;
+    for (const auto& entry : std::filesystem::directory_iterator(folder_.In("d"))) {
+      EXPECT_THAT(entry.path().filename().string(), Not(StartsWith(".tmp-"))) << call;
+    }
+  };
+  // What the second of each pair adds is the kind, so every fourth call does.
+  for (const auto& [error, stride] : {std::pair{ENOSPC, 1}, {EROFS, 4}}) {
+    int call = 1;
+    for (bool failed = true; failed; call += stride) {
+      start();
+      {
+        const FailingDisk disk(call, error);
+        const absl::Status status = Refilter("d", loose_);
+        failed = FailingDisk::failed();
+        if (failed && !status.ok()) {
+          EXPECT_TRUE(error == ENOSPC ? absl::IsResourceExhausted(status) : absl::IsUnavailable(status))
+              << call << ": " << status;
+        }
+      }
+      end(call);
+    }
+    EXPECT_GT(call, 30);
+  }
+  for (const auto& [plain, stride] : {std::pair{true, 1}, {false, 4}}) {
+    int call = 1;
+    for (bool killed = true; killed; call += stride) {
+      start();
+      killed = KilledAtCall(call, [this, with_nfs = plain] {
+        std::optional<PlainRenames> nfs;
+        if (with_nfs) nfs.emplace();
+        static_cast<void>(Refilter("d", loose_));
+      });
+      end(call);
+    }
+    EXPECT_GT(call, 30);
+  }
 }
 
 TEST_F(PairRefilterTest, Refusals) {
