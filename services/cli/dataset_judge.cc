@@ -1,6 +1,8 @@
 // `ip2p dataset prepare`, `stats` and `check`: a dataset is read, an index, a table or a plot comes out.
 #include <memory>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "common/dataset/dataset_check.h"
 #include "common/dataset/dataset_stats.h"
@@ -35,13 +37,24 @@ struct StatsFlags {
   bool json = false;
 };
 
+absl::Status WritePlot(const std::string& path, const DatasetStats& stats, std::ostream& out) {
+  if (!absl::EndsWithIgnoreCase(path, ".png")) return WriteOutput(path, DatasetStatsSvg(stats), out);
+  IP2P_ASSIGN_OR_RETURN(const std::string png, DatasetStatsPng(stats));
+  return WriteOutput(path, png, out);
+}
+
 absl::Status Stats(const StatsFlags& flags, Console& console) {
+  if (!flags.plot.empty() && flags.plot != "-" && !absl::EndsWithIgnoreCase(flags.plot, ".svg") &&
+      !absl::EndsWithIgnoreCase(flags.plot, ".png")) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "plot is ", flags.plot, "; wants a name that ends in .svg or .png, or - for SVG on standard output"));
+  }
   DatasetStats stats;
   {
     CountProgress progress(console, "folders");
     IP2P_ASSIGN_OR_RETURN(stats, ReadDatasetStats(flags.dataset, progress.callback()));
   }
-  if (!flags.plot.empty()) IP2P_RETURN_IF_ERROR(WriteOutput(flags.plot, DatasetStatsSvg(stats), console.out));
+  if (!flags.plot.empty()) IP2P_RETURN_IF_ERROR(WritePlot(flags.plot, stats, console.out));
   if (flags.plot == "-") return absl::OkStatus();
   console.out << (flags.json ? DatasetStatsJson(stats) : DatasetStatsText(stats));
   return absl::OkStatus();
@@ -80,7 +93,7 @@ void AddDatasetStats(CLI::App& noun, Console& console, Chosen& chosen) {
   const auto flags = std::make_shared<StatsFlags>();
   command->add_option("dataset", flags->dataset, "Folder of the dataset")->required();
   command->add_option("--plot", flags->plot,
-                      "SVG file of the four scores' histograms; - for standard output");
+                      "File of the four scores' histograms, .svg or .png; - for SVG on standard output");
   command->add_flag("--json", flags->json, "Print it as JSON");
   command->callback(
       [flags, &console, &chosen] { chosen.run = [flags, &console] { return Stats(*flags, console); }; });

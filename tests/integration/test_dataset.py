@@ -44,6 +44,11 @@ def test_stats_counts_and_plots(ip2p, original, tmp_path):
 
     assert xml.fromstring(svg).tag.endswith("svg") and "clip_sim_image" in svg
     assert "pairs" in ip2p("dataset", "stats", original)
+    ip2p("dataset", "stats", original, "--plot", tmp_path / "scores.png")
+    png = Image.open(tmp_path / "scores.png")
+    assert png.format == "PNG" and png.size == (1760, 1200) and len(png.getcolors(1 << 16)) > 5
+    refused = ip2p("dataset", "stats", original, "--plot", tmp_path / "scores.gif", check=False)
+    assert refused.returncode == 42 and ".svg or .png" in refused.stderr
 
 
 def test_check_passes_a_sound_dataset(ip2p, original):
