@@ -46,10 +46,11 @@ class PairJobs:
         return output, errors
 
     def files(self, out):
-        """Every file's bytes by its name; the locks' own files are none of the dataset's."""
+        """Every file's bytes by its name, and every folder's name with a slash; the locks' own files are none of the
+        dataset's."""
         root = self.folder / out
-        return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*"))
-                if path.is_file() and path.name != ".lock"}
+        return {str(path.relative_to(root)) + "/" * path.is_dir(): path.read_bytes() if path.is_file() else b""
+                for path in sorted(root.rglob("*")) if path.name != ".lock"}
 
     def published(self, out):
         """Folder -> what would change if it were made again."""
