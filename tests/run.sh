@@ -3,7 +3,7 @@
 #
 #   bash tests/run.sh [--full] [PART ...]
 #     --full   also what takes long: clang-tidy over torch units, ASan/UBSan and TSan builds, the clang build,
-#              the benchmark, and the fault tests at their full size (IP2P_FULL=1)
+#              the benchmarks, and the fault tests at their full size (IP2P_FULL=1)
 #     PART     only these, in the order below (setup and build come first when a part needs them)
 #
 #   setup build format proto tidy fuzz ctest shuffle [sanitize clang bench] pytest
@@ -79,7 +79,13 @@ part_sanitize() {
 
 part_clang() { cmake --preset clang && cmake --build --preset clang; }
 
-part_bench() { .venv/bin/python tests/bench/run.py; }
+part_bench() {
+  local bench failed=0
+  for bench in run prompts pairs; do
+    .venv/bin/python "tests/bench/$bench.py" || failed=1
+  done
+  return $failed
+}
 
 # Bare "pytest" takes the tests of its folder in random order and prints the seed (pytest-randomly).
 part_pytest() { .venv/bin/python -m pytest tests -q --durations=10; }
