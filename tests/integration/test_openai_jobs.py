@@ -1,10 +1,12 @@
 """The slow half of the API: batches that survive restarts, and fine-tuning by RPC."""
 
 import json
+import subprocess
 import threading
 
 import grpc
 import pytest
+from conftest import BIN
 from openai_fake import OpenAiFake
 from prompt_server import CANARY, start_prompt_server  # noqa: F401  (fixture)
 from server import stubs  # noqa: F401  (fixture)
@@ -280,3 +282,51 @@ def test_without_a_provider_or_with_a_refused_key(start_prompt_server, stubs):
         server = start_prompt_server("--base-url", fake.url)
         code, details = refusal(server.finetunes.ListFinetunes, pb.ListFinetunesRequest())
         assert code == grpc.StatusCode.FAILED_PRECONDITION and CANARY not in details
+
+
+def test_the_command_line_drives_a_job(start, stubs, tmp_path):
+    """`ip2p prompts finetune`, as people and scripts use it."""
+    (tmp_path / "train.jsonl").write_bytes(chat_file())
+    with OpenAiFake(key=CANARY) as fake:
+        server = start(fake)
+
+        def finetune(verb, *arguments, code=0):
+            run = subprocess.run([BIN / "ip2p", "prompts", "finetune", verb, "--server", server.address,
+                                  *map(str, arguments)], capture_output=True, text=True, timeout=120)
+            assert run.returncode == code, run.stderr
+            return run.stderr if code else run.stdout
+
+        def as_json(*arguments):
+            return json.loads(finetune(*arguments, "--json"))
+
+        order = ["start", "--training", tmp_path / "train.jsonl", "--base-model", "gpt-4o-mini", "--epochs", 2]
+        job = as_json(*order)["finetune"]
+        again = as_json(*order)["finetune"]
+        assert job["id"] == again["id"] == "ftjob-1" and len(fake.jobs.finetunes) == 1
+        assert fake.jobs.finetunes["ftjob-1"]["suffix"] == "ip2p"
+        assert job["state"] == "FINETUNE_STATE_VALIDATING"
+        other = finetune(*order, "--request-id", "another").splitlines()
+        assert other[0].split()[:2] == ["ID", "STATE"] and other[1].split()[:2] == ["ftjob-2", "validating"]
+
+        listed = finetune("list").splitlines()
+        assert [line.split()[0] for line in listed[1:]] == ["ftjob-2", "ftjob-1"]
+        page = as_json("list", "--page-size", 1)
+        assert [j["id"] for j in page["finetunes"]] == ["ftjob-2"]
+        rest = as_json("list", "--page-token", page["next_page_token"])
+        assert [j["id"] for j in rest["finetunes"]] == ["ftjob-1"]
+
+        assert finetune("cancel", "ftjob-2").splitlines()[1].split()[:2] == ["ftjob-2", "cancelled"]
+        states = [finetune("status", "ftjob-1").splitlines()[1].split()[1] for _ in range(3)]
+        assert states[-1] == "succeeded" and set(states) <= {"queued", "running", "succeeded"}
+        done = as_json("status", "ftjob-1")["finetune"]
+        assert done["fine_tuned_model"] == "ft:gpt-4o-mini:fake:ip2p:1" and done["trained_tokens"] == "1234"
+        assert [line.split("  ")[1] for line in finetune("events", "ftjob-1").splitlines()] == [
+            f"step {i} of ftjob-1" for i in range(5)]
+        assert [e["message"] for e in as_json("events", "ftjob-1", "--page-size", 2)["events"]] == [
+            f"step {i} of ftjob-1" for i in range(2)]
+
+        assert "has ended" in finetune("cancel", "ftjob-1", code=42)
+        assert "404" in finetune("status", "ftjob-9", code=42)
+        finetune("start", code=2)
+        server.stop()
+        finetune("list", code=69)
