@@ -139,9 +139,10 @@ class Connection(asyncio.Protocol):
 
 
 class OpenAiFake:
-    """See the module. Options: fault_rate, faults, seed, latency_s, drip_s, retry_after_s, key (wanted; others get
-    401), headers (on every answer), script (a list of Reply or fault names, used up first), flag (texts that hold it
-    are flagged), batch_polls, tls (cert, key)."""
+    """See the module. Options: fault_rate, faults, seed, latency_s, drip_s (between the eight pieces of a drip: a
+    drip outlasts a timeout of less than seven of them), retry_after_s, key (wanted; others get 401), headers (on every
+    answer), script (a list of Reply or fault names, used up first), flag (texts that hold it are flagged), batch_polls,
+    tls (cert, key), moderation_faults (moderation fails, too)."""
 
     def __init__(self, fault_rate=0.0, faults=None, seed=0, latency_s=0.0, drip_s=0.005, retry_after_s=1, key=None,
                  headers=(), script=(), flag="FLAGME", batch_polls=2, keep=True, tls=None, moderation_faults=False):
@@ -154,8 +155,8 @@ class OpenAiFake:
         self.counts = collections.Counter()
         self.requests = []  # (time, method, path, headers, body), where kept
         self.violations = []
-        self.allowed_at = self.blocked_at = 0.0
-        self.blocks = []  # (told, until), of every Retry-After
+        self.allowed_at = 0.0
+        self.blocks = []  # (told, until), of every Retry-After that has not passed
         self.in_flight = self.most_in_flight = self.connections = self.flooded = 0
         self.open = set()
         self.loop = self.server = self.thread = None
@@ -205,7 +206,6 @@ class OpenAiFake:
                 connection.transport = None
             self.blocks = [block for block in self.blocks if block[0] < told_after]
             self.allowed_at = max((until for _, until in self.blocks), default=0.0)
-            self.blocked_at = self.blocks[-1][0] if self.blocks else 0.0
             forgotten.set()
 
         self.loop.call_soon_threadsafe(forget)
@@ -225,9 +225,9 @@ class OpenAiFake:
     # Answering
 
     def note_block(self, until):
+        now = time.time()
         self.allowed_at = max(self.allowed_at, until)
-        self.blocked_at = time.time()
-        self.blocks.append((self.blocked_at, until))
+        self.blocks = [block for block in self.blocks if block[1] > now] + [(now, until)]
 
     def answer(self, method, path, headers, body):
         if path == "/_fake/report":
@@ -237,7 +237,7 @@ class OpenAiFake:
         if self.keep:
             self.requests.append((now, method, path, headers, body))
         self.counts["path " + "/".join(route.split("/")[:3])] += 1
-        if now < self.allowed_at and now - self.blocked_at > GRACE_S:
+        if any(told < now - GRACE_S and now < until for told, until in self.blocks):
             self.violations.append((now, self.allowed_at, path))
         if self.key is not None and headers.get("authorization") != "Bearer " + self.key:
             return error(401, "Incorrect API key provided: " + headers.get("authorization", ""), "invalid_api_key")
