@@ -39,6 +39,20 @@ def test_each_fault_is_survived(start, fault):
         assert fake.violations == []
 
 
+def test_a_drip_that_outlasts_the_timeout_is_asked_again(start):
+    """Its pieces come more often than the stall timeout, so that only the deadline of the whole ends it."""
+    with OpenAiFake(script=["drip"], drip_s=0.6) as fake:
+        server = start(fake)
+        began = time.monotonic()
+        outcome = server.try_one()
+        assert_good(outcome)
+        assert outcome.usage.requests == len(fake.requests) == 2
+        assert 2 <= fake.requests[1][0] - fake.requests[0][0] <= time.monotonic() - began
+        requests = {k: v for k, v in server.metrics().items() if k.startswith("ip2p_prompts_api_requests_total")}
+        assert requests.pop('ip2p_prompts_api_requests_total{status="200"}') == 1
+        assert list(requests.values()) == [1]  # why no answer came
+
+
 @pytest.mark.parametrize("fault, reason", [("length", "malformed"), ("not_json", "malformed"),
                                            ("part_missing", "malformed"), ("wrong_type", "malformed"),
                                            ("no_choices", "malformed"), ("refusal", "refused"),
@@ -133,6 +147,68 @@ def test_moderation_stops_captions_and_answers(start_prompt_server, stubs):
         assert_good(server.try_one("a FLAGME house", moderation=False))
 
 
+def test_a_moderation_that_fails_is_asked_again(start_prompt_server):
+    class Judge(OpenAiFake):
+        verdicts = []  # texts that were judged together
+
+        def route(self, method, route, path, headers, body):
+            reply = super().route(method, route, path, headers, body)
+            if route == "/moderations" and reply.status == 200:
+                self.verdicts.append(json.loads(body)["input"])
+            return reply
+
+    captions = [f"a photograph of gate {i}" for i in range(40)]
+    with Judge(fault_rate=0.25, faults=["429_ms", "500"], moderation_faults=True, seed=2) as fake:
+        outcomes, _ = start_prompt_server("--base-url", fake.url).generate(captions, moderation=True, concurrency=16)
+        assert len(outcomes) == 40 and fake.violations == []
+        assert sum(fake.asked["moderation " + caption] > 1 for caption in captions) >= 5
+        accepted = [outcome for outcome in outcomes.values() if outcome.HasField("prompt")]
+        assert len(accepted) >= 38  # six tries of a request may all fail
+        for outcome in accepted:
+            assert_good(outcome)
+            assert [outcome.prompt.caption] in fake.verdicts
+            assert [outcome.prompt.edit, outcome.prompt.output] in fake.verdicts
+
+
+@pytest.mark.parametrize("fault", ["429_ms", "500"])
+@pytest.mark.parametrize("judged", [0, 1])
+def test_without_a_verdict_nothing_is_accepted(start_prompt_server, stubs, fault, judged):
+    """The judge is down for good: before the writer was asked, or after."""
+
+    class NoJudge(OpenAiFake):
+        verdicts = judged
+
+        def route(self, method, route, path, headers, body):
+            if route == "/moderations" and self.verdicts <= 0:
+                return self.fault(fault, route, headers, body)
+            self.verdicts -= route == "/moderations"
+            return super().route(method, route, path, headers, body)
+
+    with NoJudge() as fake:
+        server = start_prompt_server("--base-url", fake.url)
+        with pytest.raises(grpc.RpcError) as failure:
+            server.try_one("a red house")
+        assert failure.value.code() == grpc.StatusCode.UNAVAILABLE
+        assert fake.counts["fault " + fault] > 1  # it was asked again
+        assert sum(fake.asked.values()) == (1 if judged else 0)
+        assert server.metrics()["ip2p_prompts_generated_total"] == 0
+        fake.verdicts = 2
+        assert_good(server.try_one("a red house"))
+
+
+def test_organization_and_project_are_sent_with_every_request(start_prompt_server):
+    with OpenAiFake() as fake:
+        assert_good(start_prompt_server("--base-url", fake.url, "--organization", "org-7", "--project",
+                                        "proj_9").try_one())
+        assert [r[2] for r in fake.requests] == ["/v1/moderations", "/v1/chat/completions", "/v1/moderations"]
+        for _, _, _, headers, _ in fake.requests:
+            assert (headers["openai-organization"], headers["openai-project"]) == ("org-7", "proj_9")
+    with OpenAiFake() as fake:
+        assert_good(start_prompt_server("--base-url", fake.url).try_one())
+        for _, _, _, headers, _ in fake.requests:
+            assert not {"openai-organization", "openai-project"} & set(headers)
+
+
 def test_completion_format_is_the_references(start, stubs):
     with OpenAiFake() as fake:
         server = start(fake, "--completion-model", "davinci-002")
@@ -213,3 +289,25 @@ def test_usage_and_cost_come_from_the_answer(start, tmp_path):
         assert (usage.prompt_tokens, usage.completion_tokens) == (len("a red house") // 4 + 150, 24)
         assert usage.cost_micro_usd == 2 * usage.prompt_tokens + 10 * usage.completion_tokens
         assert server.metrics()["ip2p_prompts_cost_usd_total"] == pytest.approx(usage.cost_micro_usd / 1e6)
+
+
+def test_outcomes_requests_and_tokens_are_counted(start):
+    captions = [f"a photograph of bridge {i}" for i in range(20)]
+    with OpenAiFake(script=["500", "429_ms", "refusal"] + ["not_json"] * 2) as fake:
+        server = start(fake)
+        outcomes, progress = server.generate(captions, concurrency=1)
+        assert sorted(outcomes) == list(range(20)) and progress.accepted == 19
+        metrics = server.metrics()
+        name = "ip2p_prompts_{}_total".format
+        assert metrics[name("generated")] == 19
+        assert {k: v for k, v in metrics.items() if k.startswith(name("rejected"))} == {
+            name("rejected") + '{reason="refused"}': 1}
+        assert {k: v for k, v in metrics.items() if k.startswith(name("api_requests"))} == {
+            name("api_requests") + f'{{status="{status}"}}': count
+            for status, count in {200: 20 + 2, 500: 1, 429: 1}.items()}
+        prompt = sum(n * (len(caption) // 4 + 150) for caption, n in fake.asked.items())
+        assert sum(fake.asked.values()) == 19  # the script's answers are not among them
+        usage = progress.usage
+        assert usage.prompt_tokens - prompt == 3 * (len(captions[-1]) // 4 + 150)
+        assert metrics[name("tokens") + '{kind="prompt"}'] == usage.prompt_tokens
+        assert metrics[name("tokens") + '{kind="completion"}'] == usage.completion_tokens == 22 * 24
