@@ -23,6 +23,7 @@ struct ApiRequest {
   std::string body;
   int64_t tokens = 0;       // that the rate limit will count, estimated; 0: none
   bool metered = true;      // counts against the rate limits (files and jobs don't)
+  std::string meter;        // whose limits: "PATH MODEL" where the server counts by model; empty: the path's
   bool repeatable = true;   // sending it twice does no harm; false: tried again only if it never arrived
   bool raw_answer = false;  // the answer is a file and no JSON object
   size_t max_answer_bytes = 8 << 20;

@@ -39,6 +39,10 @@ absl::Status CheckConfig(const OpenAiConfig& config) {
   return absl::OkStatus();
 }
 
+const std::string& MeterOf(const ApiRequest& request) {
+  return request.meter.empty() ? request.path : request.meter;
+}
+
 ApiReply Failed(ApiReply reply, ApiEnd end, absl::Status status) {
   reply.end = end;
   reply.status = std::move(status);
@@ -89,7 +93,11 @@ Task<Exchange> OpenAiApi::AwaitLeave(const ApiRequest& request, SendObserver* ob
     exchange.end = ApiEnd::kCancelled;
     co_return exchange;
   }
-  if (request.metered) exchange.status = co_await limiter_.Acquire(request.tokens, cancel);
+  if (request.metered) {
+    exchange.status = co_await limiter_.Acquire(MeterOf(request), request.tokens, cancel);
+  } else {
+    exchange.status = co_await limiter_.AwaitOpen(cancel);  // a Retry-After is everybody's
+  }
   while (exchange.status.ok()) {
     const absl::Status said = observer == nullptr ? absl::OkStatus() : observer->BeforeSend();
     if (said.ok()) {
@@ -104,8 +112,7 @@ Task<Exchange> OpenAiApi::AwaitLeave(const ApiRequest& request, SendObserver* ob
       exchange.status = said;
       co_return exchange;
     }
-    if (request.metered)
-      exchange.status = co_await limiter_.AwaitOpen(cancel);  // it may have closed meanwhile
+    exchange.status = co_await limiter_.AwaitOpen(cancel);  // it may have closed meanwhile
   }
   places_.Release();
   exchange.end = absl::IsCancelled(exchange.status) ? ApiEnd::kCancelled : ApiEnd::kFatal;
@@ -123,7 +130,7 @@ Task<Exchange> OpenAiApi::SendOnce(const ApiRequest& request, SendObserver* obse
   if (hooks_.on_request) hooks_.on_request(OutcomeLabel(response));
   reply->http_status = response.ok() ? response->status : 0;
   if (response.ok()) {
-    limiter_.Observe(*response);
+    if (request.metered) limiter_.Observe(MeterOf(request), *response);
     if (response->status >= 400) *retry_after = ParseRetryAfter(*response, loop_->Now());
     // An overload is everybody's, another failure only this request's.
     const bool overload = response->status == 429 || response->status == 503;

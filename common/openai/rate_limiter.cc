@@ -14,6 +14,7 @@ namespace ip2p {
 namespace {
 
 constexpr double kMaxPerMinute = 1e12;
+constexpr size_t kMostMeters = 256;
 
 std::optional<double> Number(const HttpResponse& response, const std::string& name) {
   const std::string_view text = response.Header(name);
@@ -52,20 +53,26 @@ void TokenBucket::LowerTo(double level, absl::Time now) {
 }
 
 RateLimiter::RateLimiter(EventLoop* loop, RateLimits limits, absl::Duration longest_wait)
-    : loop_(loop),
-      limits_(limits),
-      longest_wait_(longest_wait),
-      requests_(static_cast<double>(limits.requests_per_minute), loop->Now()),
-      tokens_(static_cast<double>(limits.tokens_per_minute), loop->Now()) {}
+    : loop_(loop), limits_(limits), longest_wait_(longest_wait) {}
 
-Task<absl::Status> RateLimiter::Acquire(int64_t tokens, CancelToken* cancel) {
+RateLimiter::Meter& RateLimiter::Of(const std::string& meter) {
+  const std::string& name = meters_.contains(meter) || meters_.size() < kMostMeters ? meter : std::string();
+  const auto rate = [now = loop_->Now()](int64_t per_minute) {
+    return TokenBucket(static_cast<double>(per_minute), now);
+  };
+  return meters_.try_emplace(name, rate(limits_.requests_per_minute), rate(limits_.tokens_per_minute))
+      .first->second;
+}
+
+Task<absl::Status> RateLimiter::Acquire(const std::string& meter, int64_t tokens, CancelToken* cancel) {
   const absl::Time now = loop_->Now();
   const auto amount = static_cast<double>(tokens);
-  const absl::Time turn = std::max(requests_.Take(1, now), tokens_.Take(amount, now));
+  Meter& mine = Of(meter);  // none is ever removed
+  const absl::Time turn = std::max(mine.requests.Take(1, now), mine.tokens.Take(amount, now));
   absl::Status status = co_await AwaitTurn(turn, cancel);
   if (!status.ok()) {
-    requests_.GiveBack(1);
-    tokens_.GiveBack(amount);
+    mine.requests.GiveBack(1);
+    mine.tokens.GiveBack(amount);
   }
   co_return status;
 }
@@ -76,10 +83,10 @@ Task<absl::Status> RateLimiter::AwaitTurn(absl::Time turn, CancelToken* cancel) 
     turn = std::max(turn, blocked_until_);  // which may have moved while this one slept
     const absl::Time present = loop_->Now();
     if (turn <= present) co_return absl::OkStatus();
-    if (blocked_until_ - present > longest_wait_) {
-      status = absl::UnavailableError(absl::StrCat("the provider asks for a wait of ",
-                                                   absl::FormatDuration(blocked_until_ - present),
-                                                   "; wants at most ", absl::FormatDuration(longest_wait_)));
+    if (refused_until_ > present) {
+      status = absl::UnavailableError(
+          absl::StrCat("the provider asked for a wait of more than ", absl::FormatDuration(longest_wait_),
+                       "; it is asked again in ", absl::FormatDuration(refused_until_ - present)));
       break;
     }
     status = co_await loop_->SleepUntil(turn, cancel);
@@ -88,6 +95,11 @@ Task<absl::Status> RateLimiter::AwaitTurn(absl::Time turn, CancelToken* cancel) 
 }
 
 void RateLimiter::BlockUntil(absl::Time until) {
+  const absl::Time latest = loop_->Now() + longest_wait_;
+  if (until > latest) {
+    until = latest;
+    refused_until_ = latest;
+  }
   if (until <= blocked_until_) return;
   blocked_until_ = until;
   for (const Watch* watch : watches_) watch->on_closed_(until);
@@ -101,9 +113,10 @@ RateLimiter::Watch::Watch(RateLimiter* limiter, std::function<void(absl::Time)> 
 
 RateLimiter::Watch::~Watch() { std::erase(limiter_->watches_, this); }
 
-void RateLimiter::Observe(const HttpResponse& response) {
-  Observe(response, "requests", limits_.requests_per_minute > 0, requests_);
-  Observe(response, "tokens", limits_.tokens_per_minute > 0, tokens_);
+void RateLimiter::Observe(const std::string& meter, const HttpResponse& response) {
+  Meter& mine = Of(meter);
+  Observe(response, "requests", limits_.requests_per_minute > 0, mine.requests);
+  Observe(response, "tokens", limits_.tokens_per_minute > 0, mine.tokens);
 }
 
 void RateLimiter::Observe(const HttpResponse& response, const char* kind, bool configured,

@@ -44,7 +44,7 @@ void KeepGate(Journal* journal, RunListener* listener, OpenAiApi& api,
   if (journal != nullptr) api.limiter().BlockUntil(Bounded(journal->past().closed_until, api));
   watch.emplace(&api.limiter(), [journal, listener, &api](absl::Time until) {
     // A disk that fails here fails the next outcome, which ends the run.
-    if (journal != nullptr) static_cast<void>(journal->RecordClosed(Bounded(until, api)));
+    if (journal != nullptr) static_cast<void>(journal->RecordClosed(until));
     if (listener != nullptr) listener->OnPause(until - api.loop().Now());
   });
 }

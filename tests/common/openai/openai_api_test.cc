@@ -80,9 +80,15 @@ TEST_F(OpenAiApiTest, SendsTheKeyAndReadsTheAnswer) {
   ASSERT_EQ(http_.sent.size(), 1u);
   const HttpRequest& sent = http_.sent[0].second;
   EXPECT_EQ(sent.url, "http://api.test/v1/chat/completions");
-  bool key = false;
-  for (const HttpHeader& header : sent.headers) key |= header.value == std::string("Bearer ") + kCanary;
-  EXPECT_TRUE(key);
+  const auto sent_as = [&sent](const std::string& name) {
+    for (const HttpHeader& header : sent.headers) {
+      if (header.name == name) return header.value;
+    }
+    return std::string("absent");
+  };
+  EXPECT_EQ(sent_as("Authorization"), std::string("Bearer ") + kCanary);
+  EXPECT_EQ(sent_as("OpenAI-Organization"), "org-1");
+  EXPECT_EQ(sent_as("OpenAI-Project"), "absent");
   EXPECT_THAT(observer_.charges, ElementsAre(Charge::kAnswer));
   EXPECT_THAT(labels_, ElementsAre("200"));
 }
@@ -131,6 +137,29 @@ TEST_F(OpenAiApiTest, AnAbsurdRetryAfterEndsEverything) {
   EXPECT_TRUE(absl::IsUnavailable(first.status)) << first.status;
   EXPECT_EQ(Call().end, ApiEnd::kFatal);  // and nobody else asks before
   EXPECT_EQ(http_.sent.size(), 1u);
+  world_.clock.Advance(absl::Hours(1));
+  http_.answers = {Ok()};
+  EXPECT_EQ(Call().end, ApiEnd::kAnswered);  // a server is not lost for ever by one odd header
+}
+
+TEST_F(OpenAiApiTest, WhatIsNotMeteredWaitsForTheGateAndTeachesNothing) {
+  http_.answers = {Error(429, {{"retry-after", "30"}})};
+  http_.otherwise = [](const HttpRequest&) {
+    HttpResponse answer = Ok();
+    answer.headers = {{"x-ratelimit-limit-requests", "1"}, {"x-ratelimit-remaining-requests", "0"}};
+    return answer;
+  };
+  CancelToken cancel;
+  observer_.allowed = 1;  // the 429 is all that this call sends
+  EXPECT_EQ(Call().end, ApiEnd::kOutOfBudget);
+  observer_.allowed = 100;
+  api_->limiter().BlockFor(absl::Seconds(60));
+  EXPECT_EQ(Call({.method = "GET", .path = "/batches", .metered = false}).end, ApiEnd::kAnswered);
+  EXPECT_THAT(Waits(), ElementsAre(90));
+  EXPECT_EQ(api_->limiter().requests_per_minute("/batches"), 0);
+  EXPECT_EQ(Call({.path = "/chat/completions", .meter = "chat a"}).end, ApiEnd::kAnswered);
+  EXPECT_EQ(api_->limiter().requests_per_minute("chat a"), 1);
+  EXPECT_EQ(api_->limiter().requests_per_minute("chat b"), 0);
 }
 
 Task<void> OneOfMany(OpenAiApi* api, WaitGroup* group) {

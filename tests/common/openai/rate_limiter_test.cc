@@ -10,6 +10,7 @@ namespace ip2p {
 namespace {
 
 const absl::Time kStart = absl::UnixEpoch();
+constexpr char kMeter[] = "/chat/completions gpt";
 
 TEST(TokenBucketTest, LendsAMinutesWorthThenFillsEvenly) {
   TokenBucket bucket(60, kStart);
@@ -32,7 +33,7 @@ TEST(TokenBucketTest, NoRateIsNoLimit) {
 
 Task<void> AcquireOne(RateLimiter* limiter, EventLoop* loop, int64_t tokens, CancelToken* cancel,
                       std::vector<absl::Duration>* times, absl::Time start, WaitGroup* group) {
-  const absl::Status status = co_await limiter->Acquire(tokens, cancel);
+  const absl::Status status = co_await limiter->Acquire(kMeter, tokens, cancel);
   times->push_back(status.ok() ? loop->Now() - start : -absl::Seconds(1));
   group->Done();
 }
@@ -93,15 +94,33 @@ TEST(RateLimiterTest, NobodyWaitsForAnAbsurdBlock) {
   RateLimiter limiter(&world.loop, {}, absl::Hours(1));
   limiter.BlockFor(absl::InfiniteDuration());
   EXPECT_EQ(Times(world, limiter, 2), (std::vector<absl::Duration>{-absl::Seconds(1), -absl::Seconds(1)}));
+  world.clock.Advance(absl::Hours(1));
+  EXPECT_EQ(Times(world, limiter, 1).front(), absl::ZeroDuration());  // nor is it believed for ever
+}
+
+TEST(RateLimiterTest, EachMeterHasBucketsOfItsOwn) {
+  SimulatedLoop world;
+  RateLimiter limiter(&world.loop, {}, absl::Hours(1));
+  limiter.Observe("/moderations", {.headers = {{"x-ratelimit-limit-requests", "60"},
+                                               {"x-ratelimit-remaining-requests", "0"}}});
+  limiter.Observe(kMeter, {.headers = {{"x-ratelimit-limit-requests", "6000"},
+                                       {"x-ratelimit-remaining-requests", "5999"}}});
+  EXPECT_EQ(limiter.requests_per_minute("/moderations"), 60);
+  EXPECT_EQ(limiter.requests_per_minute(kMeter), 6000);
+  EXPECT_EQ(Times(world, limiter, 100).back(), absl::ZeroDuration());
+  for (int i = 0; i < 1000; ++i) limiter.Observe("model " + std::to_string(i), {});
+  limiter.Observe("model 2000", {.headers = {{"x-ratelimit-limit-tokens", "7"}}});
+  EXPECT_EQ(limiter.tokens_per_minute("model 3000"), 7);  // the last of very many share
+  EXPECT_EQ(limiter.requests_per_minute(kMeter), 6000);
 }
 
 TEST(RateLimiterTest, LearnsFromHeaders) {
   SimulatedLoop world;
   RateLimiter limiter(&world.loop, {}, absl::Hours(1));
   limiter.Observe(
-      {.status = 200,
-       .headers = {{"x-ratelimit-limit-requests", "60"}, {"x-ratelimit-remaining-requests", "2"}}});
-  EXPECT_EQ(limiter.requests_per_minute(), 60);
+      kMeter, {.status = 200,
+               .headers = {{"x-ratelimit-limit-requests", "60"}, {"x-ratelimit-remaining-requests", "2"}}});
+  EXPECT_EQ(limiter.requests_per_minute(kMeter), 60);
   EXPECT_EQ(Times(world, limiter, 4), (std::vector<absl::Duration>{absl::ZeroDuration(), absl::ZeroDuration(),
                                                                    absl::Seconds(1), absl::Seconds(2)}));
 }
@@ -109,17 +128,17 @@ TEST(RateLimiterTest, LearnsFromHeaders) {
 TEST(RateLimiterTest, TheServerOnlyLowersWhatTheOperatorSet) {
   SimulatedLoop world;
   RateLimiter limiter(&world.loop, {.requests_per_minute = 100}, absl::Hours(1));
-  limiter.Observe({.headers = {{"x-ratelimit-limit-requests", "5000"}}});
-  EXPECT_EQ(limiter.requests_per_minute(), 100);
-  limiter.Observe({.headers = {{"x-ratelimit-limit-requests", "50"}}});
-  EXPECT_EQ(limiter.requests_per_minute(), 50);
+  limiter.Observe(kMeter, {.headers = {{"x-ratelimit-limit-requests", "5000"}}});
+  EXPECT_EQ(limiter.requests_per_minute(kMeter), 100);
+  limiter.Observe(kMeter, {.headers = {{"x-ratelimit-limit-requests", "50"}}});
+  EXPECT_EQ(limiter.requests_per_minute(kMeter), 50);
 }
 
 TEST(RateLimiterTest, ZeroRemainingWithoutARateWaitsForTheReset) {
   SimulatedLoop world;
   RateLimiter limiter(&world.loop, {}, absl::Hours(1));
   limiter.Observe(
-      {.headers = {{"x-ratelimit-remaining-requests", "0"}, {"x-ratelimit-reset-requests", "6s"}}});
+      kMeter, {.headers = {{"x-ratelimit-remaining-requests", "0"}, {"x-ratelimit-reset-requests", "6s"}}});
   EXPECT_EQ(Times(world, limiter, 1).front(), absl::Seconds(6));
 }
 
@@ -127,11 +146,11 @@ TEST(RateLimiterTest, IgnoresHeadersThatAreNoNumbers) {
   SimulatedLoop world;
   RateLimiter limiter(&world.loop, {}, absl::Hours(1));
   for (const char* odd : {"-1", "nan", "inf", "many", "1e300", ""}) {
-    limiter.Observe({.headers = {{"x-ratelimit-limit-requests", odd},
-                                 {"x-ratelimit-remaining-tokens", odd},
-                                 {"x-ratelimit-reset-tokens", odd}}});
+    limiter.Observe(kMeter, {.headers = {{"x-ratelimit-limit-requests", odd},
+                                         {"x-ratelimit-remaining-tokens", odd},
+                                         {"x-ratelimit-reset-tokens", odd}}});
   }
-  EXPECT_EQ(limiter.requests_per_minute(), 0);
+  EXPECT_EQ(limiter.requests_per_minute(kMeter), 0);
   EXPECT_EQ(Times(world, limiter, 3).back(), absl::ZeroDuration());
 }
 
