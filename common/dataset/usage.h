@@ -18,6 +18,12 @@ struct Usage {
     cost_micro_usd += other.cost_micro_usd;
     return *this;
   }
+  friend Usage operator-(const Usage& a, const Usage& b) {
+    return {.requests = a.requests - b.requests,
+            .prompt_tokens = a.prompt_tokens - b.prompt_tokens,
+            .completion_tokens = a.completion_tokens - b.completion_tokens,
+            .cost_micro_usd = a.cost_micro_usd - b.cost_micro_usd};
+  }
   friend bool operator==(const Usage&, const Usage&) = default;
 };
 

@@ -22,7 +22,12 @@ GenerationRun::GenerationRun(const RunParts& parts, const RunOptions& options)
                     .spend = parts.budget,
                     .cancel = &hard_stop_,
                     .params = options.params},
-      next_(share_.begin) {}
+      next_(share_.begin) {
+  if (parts.journal == nullptr) return;
+  prompt_parts_.keep = [journal = parts.journal](int64_t index, const HalfMade& half) {
+    return journal->RecordHalfMade(index, half);
+  };
+}
 
 Task<absl::Status> GenerationRun::Run() {
   started_ = parts_.loop->Now();
@@ -61,7 +66,8 @@ Task<void> GenerationRun::Work() {
     if (next) {
       Caption caption = std::move(next->caption);
       const int64_t line = next->line;
-      MadePrompt made = co_await MakePrompt(prompt_parts_, std::move(caption));
+      std::optional<HalfMade> from = HalfMadeBefore(caption.index);
+      MadePrompt made = co_await MakePrompt(prompt_parts_, std::move(caption), std::move(from));
       Finish(std::move(made), line);
     }
     // A writer that never waits would keep the loop to itself.
@@ -70,6 +76,13 @@ Task<void> GenerationRun::Work() {
     }
   }
   tasks_.Done();
+}
+
+std::optional<HalfMade> GenerationRun::HalfMadeBefore(int64_t index) const {
+  if (parts_.journal == nullptr) return std::nullopt;
+  const std::map<int64_t, HalfMade>& before = parts_.journal->past().half_made;
+  const auto found = before.find(index);
+  return found == before.end() ? std::nullopt : std::optional(found->second);
 }
 
 Task<void> GenerationRun::Tick() {
@@ -117,7 +130,7 @@ bool GenerationRun::Take(std::optional<NumberedCaption>& caption) {
 void GenerationRun::Finish(MadePrompt made, int64_t line) {
   made.outcome.line = line;
   if (!made.end.ok()) {
-    GiveUp(made.outcome);
+    GiveUp(made);
     End(std::move(made.end));
     return;
   }
@@ -126,7 +139,7 @@ void GenerationRun::Finish(MadePrompt made, int64_t line) {
     Record(made.outcome);
     return;
   }
-  failures_.push_back(std::move(made.outcome));
+  failures_.push_back(made);
   if (static_cast<int>(failures_.size()) < options_.max_failures) return;
   const bool final = absl::IsInvalidArgument(made.provider) || absl::IsNotFound(made.provider) ||
                      absl::IsPermissionDenied(made.provider) || absl::IsUnauthenticated(made.provider);
@@ -137,18 +150,20 @@ void GenerationRun::Finish(MadePrompt made, int64_t line) {
 }
 
 void GenerationRun::FlushFailures() {
-  for (const Outcome& failure : std::exchange(failures_, {})) Record(failure);
+  for (const MadePrompt& failure : std::exchange(failures_, {})) Record(failure.outcome);
 }
 
 void GenerationRun::DropFailures() {
-  for (const Outcome& failure : std::exchange(failures_, {})) GiveUp(failure);
+  for (const MadePrompt& failure : std::exchange(failures_, {})) GiveUp(failure);
 }
 
-void GenerationRun::GiveUp(const Outcome& outcome) {
-  counts_.usage += outcome.usage;
-  if (parts_.journal == nullptr || outcome.usage.requests == 0) return;
+void GenerationRun::GiveUp(const MadePrompt& made) {
+  counts_.usage += made.outcome.usage;
+  const Usage lost = made.outcome.usage - made.kept;  // the rest goes into its outcome, when it has one
+  if (parts_.listener != nullptr) parts_.listener->OnGivenUp(lost);
+  if (parts_.journal == nullptr || lost.requests == 0) return;
   absl::Status kept = parts_.journal->RecordMoney(parts_.budget->spent_micro_usd(),
-                                                  parts_.budget->reserved_micro_usd(), outcome.usage);
+                                                  parts_.budget->reserved_micro_usd(), lost);
   if (!kept.ok()) End(std::move(kept));
 }
 

@@ -31,6 +31,8 @@ class RunListener {
   // come after it says no.
   virtual Task<void> Room() { co_return; }
   virtual void OnOutcome(const Outcome& /*outcome*/) {}
+  // What a caption consumed that gets no outcome, since the run ends first.
+  virtual void OnGivenUp(const Usage& /*usage*/) {}
   // At the start, about once a second, and at the end.
   virtual void OnProgress(const RunCounts& /*counts*/, std::optional<absl::Duration> /*remaining*/) {}
   // The provider wants no request for so long (Retry-After), now or before this process began.
@@ -77,10 +79,11 @@ class GenerationRun {
   // Takes the next caption that needs work; records those that need none, a bounded number of them. False:
   // none is left. `caption` stays empty when there may be more.
   bool Take(std::optional<NumberedCaption>& caption);
+  std::optional<HalfMade> HalfMadeBefore(int64_t index) const;
   void Finish(MadePrompt made, int64_t line);
   void FlushFailures();
   void DropFailures();
-  void GiveUp(const Outcome& outcome);  // what it consumed counts, but the caption has no outcome
+  void GiveUp(const MadePrompt& made);  // what it consumed counts, but the caption has no outcome
   void Record(const Outcome& outcome);
   void End(absl::Status status);
   void Tell();
@@ -99,7 +102,7 @@ class GenerationRun {
   absl::Time started_;
   absl::Status status_;  // not OK: the run ends
   bool ending_ = false;
-  std::vector<Outcome> failures_;  // of the provider, in a row, not recorded yet
+  std::vector<MadePrompt> failures_;  // of the provider, in a row, not recorded yet
 };
 
 }  // namespace ip2p

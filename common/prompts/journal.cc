@@ -98,6 +98,7 @@ void Count(const JournalRecord& record, RunPast& past) {
   past.counts.resumed += 1;
   past.counts.usage += record.outcome.usage;
   past.tried.erase(record.outcome.index);
+  past.half_made.erase(record.outcome.index);
 }
 
 }  // namespace
@@ -159,6 +160,10 @@ absl::Status Journal::Replay(const RunIdentity& identity) {
       tried.usage += parsed->record.outcome.usage;
       continue;
     }
+    if (parsed->kind == ParsedRecord::Kind::kHalfMade) {
+      past_.half_made[parsed->record.outcome.index] = std::move(parsed->half);
+      continue;
+    }
     past_.spent_micro_usd = parsed->spent_micro_usd + parsed->reserved_micro_usd;
     if (parsed->kind == ParsedRecord::Kind::kMoney) {
       past_.counts.usage += parsed->record.outcome.usage;
@@ -196,6 +201,10 @@ absl::Status Journal::RecordTried(int64_t index, int round, const Usage& usage) 
   return journal_.Append(TriedRecord(index, round, usage) + "\n");
 }
 
+absl::Status Journal::RecordHalfMade(int64_t index, const HalfMade& half) {
+  return journal_.Append(HalfMadeRecord(index, half) + "\n");
+}
+
 absl::Status Journal::RecordClosed(absl::Time until) { return journal_.Append(ClosedRecord(until) + "\n"); }
 
 absl::Status Journal::Sync() {
@@ -210,7 +219,7 @@ absl::Status ReadJournal(const std::string& path, const std::function<void(const
   const absl::Cleanup close = [fd] { ::close(fd); };
   LineReader lines(fd, "the journal", kMaxRecordLine);
   FileLine line;
-  std::map<int64_t, Usage> tried;  // without an outcome yet, which would contain it
+  std::map<int64_t, Usage> tried, half;  // without an outcome yet, which would contain it
   while (true) {
     IP2P_ASSIGN_OR_RETURN(const bool more, lines.Next(line));
     if (!more || line.torn) break;
@@ -219,11 +228,14 @@ absl::Status ReadJournal(const std::string& path, const std::function<void(const
     const Outcome& outcome = parsed->record.outcome;
     if (parsed->kind == ParsedRecord::Kind::kMoney) lost += outcome.usage;
     if (parsed->kind == ParsedRecord::Kind::kTried) tried[outcome.index] += outcome.usage;
+    if (parsed->kind == ParsedRecord::Kind::kHalfMade) half[outcome.index] = parsed->half.usage;
     if (parsed->kind != ParsedRecord::Kind::kOutcome) continue;
     tried.erase(outcome.index);
+    half.erase(outcome.index);
     visit(parsed->record);
   }
   for (const auto& [index, usage] : tried) lost += usage;
+  for (const auto& [index, usage] : half) lost += usage;
   return absl::OkStatus();
 }
 

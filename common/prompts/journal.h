@@ -18,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/base/hash128.h"
+#include "common/prompts/half_made.h"
 #include "common/prompts/outcome.h"
 #include "common/storage/append_file.h"
 
@@ -46,6 +47,7 @@ struct RunPast {
   int64_t spent_micro_usd = 0;                     // settled, and reserved by requests whose end nobody saw
   std::string state;                               // the last RecordState, empty when there was none
   std::map<int64_t, Tried> tried;                  // by the caption's index; none of them is done
+  std::map<int64_t, HalfMade> half_made;           // likewise: what was in flight when a process ended
   absl::Time closed_until = absl::InfinitePast();  // the last RecordClosed
 };
 
@@ -68,6 +70,8 @@ class Journal {
   absl::Status RecordState(std::string_view json);
   // What a round of batches cost a caption that goes into the next; its outcome's usage must contain it.
   absl::Status RecordTried(int64_t index, int round, const Usage& usage);
+  // How far a caption has come; the last one counts, and its outcome's usage must contain its.
+  absl::Status RecordHalfMade(int64_t index, const HalfMade& half);
   // The provider wants no request before then, whoever asks.
   absl::Status RecordClosed(absl::Time until);
   absl::Status Sync();

@@ -2,6 +2,7 @@
 // byte.
 #include "common/prompts/journal_record.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -16,6 +17,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int kVersion = 1;
+constexpr int64_t kMaxTries = 1000;
 constexpr std::string_view kPromptKey = ",\"prompt\":";
 
 std::string Dump(const Json& json) {
@@ -58,6 +60,19 @@ void Put(const Usage& usage, Json& json) {
   json["prompt_tokens"] = usage.prompt_tokens;
   json["completion_tokens"] = usage.completion_tokens;
   json["cost_micro_usd"] = usage.cost_micro_usd;
+}
+
+absl::Status ReadHalfMade(const nlohmann::json& json, ParsedRecord& parsed) {
+  parsed.kind = ParsedRecord::Kind::kHalfMade;
+  parsed.record.outcome.index = NumberOr(json, "half_made");
+  HalfMade& half = parsed.half;
+  half.tries = static_cast<int>(std::clamp<int64_t>(NumberOr(json, "tries"), 0, kMaxTries));
+  half.pending = json.contains("edit");
+  IP2P_ASSIGN_OR_RETURN(half.edit, TextOr(json, "edit"));
+  IP2P_ASSIGN_OR_RETURN(half.output, TextOr(json, "output"));
+  IP2P_ASSIGN_OR_RETURN(half.model, TextOr(json, "model"));
+  half.usage = ReadUsage(json);
+  return absl::OkStatus();
 }
 
 absl::Status ReadOutcome(std::string_view line, const nlohmann::json& json, ParsedRecord& parsed) {
@@ -119,6 +134,19 @@ std::string TriedRecord(int64_t index, int round, const Usage& usage) {
   return Dump(json);
 }
 
+std::string HalfMadeRecord(int64_t index, const HalfMade& half) {
+  Json json;
+  json["half_made"] = index;
+  json["tries"] = half.tries;
+  if (!half.model.empty()) json["model"] = half.model;
+  Put(half.usage, json);
+  if (half.pending) {
+    json["edit"] = half.edit;
+    json["output"] = half.output;
+  }
+  return Dump(json);
+}
+
 std::string ClosedRecord(absl::Time until) {
   return absl::StrCat("{\"closed_until_ms\":", absl::ToUnixMillis(until + absl::Milliseconds(1)), "}");
 }
@@ -157,6 +185,8 @@ absl::StatusOr<ParsedRecord> ParseRecord(std::string_view line) {
     parsed.record.outcome.index = NumberOr(json, "tried");
     parsed.round = static_cast<int>(NumberOr(json, "round"));
     parsed.record.outcome.usage = ReadUsage(json);
+  } else if (json.contains("half_made")) {
+    IP2P_RETURN_IF_ERROR(ReadHalfMade(json, parsed));
   } else if (json.contains("closed_until_ms")) {
     parsed.kind = ParsedRecord::Kind::kClosed;
     parsed.closed_until = absl::FromUnixMillis(NumberOr(json, "closed_until_ms"));

@@ -15,18 +15,21 @@ std::string HeaderRecord(const RunIdentity& identity);
 std::string MoneyRecord(int64_t spent_micro_usd, int64_t reserved_micro_usd, const Usage& usage = {});
 std::string StateRecord(std::string_view json);
 std::string TriedRecord(int64_t index, int round, const Usage& usage);
+std::string HalfMadeRecord(int64_t index, const HalfMade& half);
 std::string ClosedRecord(absl::Time until);
 std::string OutcomeRecord(const Outcome& outcome, int64_t spent_micro_usd, int64_t reserved_micro_usd);
 
 struct ParsedRecord {
-  enum class Kind { kHeader, kOutcome, kMoney, kState, kTried, kClosed };
+  enum class Kind { kHeader, kOutcome, kMoney, kState, kTried, kHalfMade, kClosed };
   Kind kind = Kind::kMoney;
   RunIdentity identity;
-  JournalRecord record;  // views into the line; of kMoney the usage alone, of kTried the index, too
+  JournalRecord
+      record;  // views into the line; of kMoney the usage alone, of kTried and kHalfMade the index, too
   int64_t spent_micro_usd = 0;
   int64_t reserved_micro_usd = 0;
   std::string state;
   int round = 0;  // of kTried
+  HalfMade half;
   absl::Time closed_until;
 };
 

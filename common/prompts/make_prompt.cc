@@ -1,5 +1,6 @@
 #include "common/prompts/make_prompt.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -71,52 +72,121 @@ Task<bool> Passes(const PromptParts& parts, std::vector<std::string> texts, uint
   co_return false;
 }
 
-void Accept(Attempt attempt, const Caption& caption, Outcome& outcome) {
-  outcome.rejected = RejectReason::kNone;
-  outcome.detail.clear();
-  outcome.prompt.caption = caption.text;
-  outcome.prompt.edit = std::string(absl::StripAsciiWhitespace(attempt.edit));
-  outcome.prompt.output = std::string(absl::StripAsciiWhitespace(attempt.output));
-  outcome.prompt.url = caption.url;
-  outcome.prompt.model = outcome.model;
-  outcome.prompt.usage = outcome.usage;
-}
+// The way of one caption, with what it has come to.
+class Making {
+ public:
+  Making(const PromptParts& parts, Caption caption, std::optional<HalfMade> from)
+      : parts_(parts),
+        caption_(std::move(caption)),
+        normalised_(NormalisedCaption(caption_.text)),
+        seed_(MixSeed(parts.params.seed, static_cast<uint64_t>(caption_.index))),
+        judged_(from.has_value()),
+        half_(std::move(from).value_or(HalfMade{})) {
+    made_.outcome.index = caption_.index;
+    made_.outcome.model = half_.model;
+    made_.outcome.usage = half_.usage;
+    made_.kept = half_.usage;
+    // Fewer tries than an earlier process had: one is due all the same.
+    if (!half_.pending) half_.tries = std::min(half_.tries, parts.params.max_tries - 1);
+  }
+
+  Task<MadePrompt> Make() {
+    bool more = true;
+    if (!judged_) more = co_await JudgeCaption();
+    while (more && (half_.pending || half_.tries < parts_.params.max_tries)) {
+      if (!half_.pending) more = co_await Write();
+      if (more && half_.pending) more = co_await JudgeAnswer();
+    }
+    if (made_.outcome.rejected == RejectReason::kProviderError) {
+      made_.outcome.detail = std::string(made_.provider.message());
+    }
+    co_return std::move(made_);
+  }
+
+ private:
+  bool Judges() const { return parts_.moderator != nullptr && parts_.params.moderation; }
+  uint64_t TrySeed(int tries) const { return MixSeed(seed_, static_cast<uint64_t>(tries)); }
+
+  // Each returns whether there is more to do.
+  Task<bool> JudgeCaption() {
+    if (!Judges()) co_return true;
+    std::vector<std::string> before{caption_.text};
+    const bool fit = co_await Passes(parts_, std::move(before), seed_, RejectReason::kCaptionFlagged, &made_);
+    co_return fit&& Keep();
+  }
+
+  Task<bool> Write() {
+    TryContext context{TrySeed(half_.tries), parts_.params, *parts_.spend, parts_.cancel};
+    const Attempt attempt = co_await parts_.model->Write(caption_, context);
+    made_.outcome.usage += attempt.usage;
+    if (!attempt.model.empty()) made_.outcome.model = attempt.model;
+    if (EndsRun(attempt.result)) {
+      made_.end = EndOf(attempt.result, attempt.status);
+      co_return false;
+    }
+    made_.outcome.rejected = Fault(attempt, normalised_);
+    made_.outcome.detail = std::string(attempt.status.message());
+    made_.provider = attempt.status;
+    ++half_.tries;
+    if (made_.outcome.rejected != RejectReason::kNone) co_return TryAgain();
+    half_.pending = true;
+    half_.edit = attempt.edit;
+    half_.output = attempt.output;
+    co_return !Judges() || Keep();
+  }
+
+  Task<bool> JudgeAnswer() {
+    std::vector<std::string> after{half_.edit, half_.output};
+    const bool fit = co_await Passes(parts_, std::move(after), TrySeed(half_.tries - 1),
+                                     RejectReason::kAnswerFlagged, &made_);
+    half_.pending = false;
+    if (fit) {
+      Accept();
+      co_return false;
+    }
+    co_return made_.end.ok() && TryAgain();
+  }
+
+  bool TryAgain() {
+    if (!MayImprove(made_.outcome.rejected)) return false;
+    return half_.tries >= parts_.params.max_tries || Keep();
+  }
+
+  bool Keep() {
+    half_.model = made_.outcome.model;
+    half_.usage = made_.outcome.usage;
+    if (!parts_.keep) return true;
+    made_.end = parts_.keep(caption_.index, half_);
+    if (made_.end.ok()) made_.kept = half_.usage;
+    return made_.end.ok();
+  }
+
+  void Accept() {
+    Outcome& outcome = made_.outcome;
+    outcome.rejected = RejectReason::kNone;
+    outcome.detail.clear();
+    outcome.prompt.caption = caption_.text;
+    outcome.prompt.edit = std::string(absl::StripAsciiWhitespace(half_.edit));
+    outcome.prompt.output = std::string(absl::StripAsciiWhitespace(half_.output));
+    outcome.prompt.url = caption_.url;
+    outcome.prompt.model = outcome.model;
+    outcome.prompt.usage = outcome.usage;
+  }
+
+  const PromptParts& parts_;
+  const Caption caption_;
+  const std::string normalised_;
+  const uint64_t seed_;
+  const bool judged_;
+  HalfMade half_;
+  MadePrompt made_;
+};
 
 }  // namespace
 
-Task<MadePrompt> MakePrompt(const PromptParts& parts, Caption caption) {
-  MadePrompt made;
-  made.outcome.index = caption.index;
-  const std::string normalised = NormalisedCaption(caption.text);
-  const uint64_t seed = MixSeed(parts.params.seed, static_cast<uint64_t>(caption.index));
-  std::vector<std::string> before{caption.text};
-  const bool fit = co_await Passes(parts, std::move(before), seed, RejectReason::kCaptionFlagged, &made);
-  for (int tries = 0; fit && tries < parts.params.max_tries; ++tries) {
-    const uint64_t try_seed = MixSeed(seed, static_cast<uint64_t>(tries));
-    TryContext context{try_seed, parts.params, *parts.spend, parts.cancel};
-    Attempt attempt = co_await parts.model->Write(caption, context);
-    made.outcome.usage += attempt.usage;
-    if (!attempt.model.empty()) made.outcome.model = attempt.model;
-    if (EndsRun(attempt.result)) {
-      made.end = EndOf(attempt.result, attempt.status);
-      break;
-    }
-    made.outcome.rejected = Fault(attempt, normalised);
-    made.outcome.detail = std::string(attempt.status.message());
-    made.provider = attempt.status;
-    if (made.outcome.rejected == RejectReason::kNone) {
-      std::vector<std::string> after{attempt.edit, attempt.output};
-      if (co_await Passes(parts, std::move(after), try_seed, RejectReason::kAnswerFlagged, &made)) {
-        Accept(std::move(attempt), caption, made.outcome);
-        break;
-      }
-    }
-    if (!made.end.ok() || !MayImprove(made.outcome.rejected)) break;
-  }
-  if (made.outcome.rejected == RejectReason::kProviderError) {
-    made.outcome.detail = std::string(made.provider.message());
-  }
-  co_return made;
+Task<MadePrompt> MakePrompt(const PromptParts& parts, Caption caption, std::optional<HalfMade> from) {
+  Making making(parts, std::move(caption), std::move(from));
+  co_return co_await making.Make();
 }
 
 }  // namespace ip2p

@@ -60,6 +60,8 @@ Task<void> PromptCall::Work(PromptOrder order) {
     prompt::v1::GeneratePromptResponse response;
     *response.mutable_outcome() = ToProto(made.outcome);
     *response_ = ToBuffer(response);
+  } else {
+    parts_.metrics->OnUsage(made.outcome.usage);
   }
   End(status);
 }

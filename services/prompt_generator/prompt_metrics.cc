@@ -36,9 +36,13 @@ void PromptMetrics::OnOutcome(const Outcome& outcome) {
   } else {
     rejected_.Add({{"reason", RejectName(outcome.rejected)}}).Increment();
   }
-  tokens_.Add({{"kind", "prompt"}}).Increment(static_cast<double>(outcome.usage.prompt_tokens));
-  tokens_.Add({{"kind", "completion"}}).Increment(static_cast<double>(outcome.usage.completion_tokens));
-  cost_.Increment(static_cast<double>(outcome.usage.cost_micro_usd) / 1e6);
+  OnUsage(outcome.usage);
+}
+
+void PromptMetrics::OnUsage(const Usage& usage) {
+  tokens_.Add({{"kind", "prompt"}}).Increment(static_cast<double>(usage.prompt_tokens));
+  tokens_.Add({{"kind", "completion"}}).Increment(static_cast<double>(usage.completion_tokens));
+  cost_.Increment(static_cast<double>(usage.cost_micro_usd) / 1e6);
 }
 
 void PromptMetrics::OnApiRequest(const std::string& label) {

@@ -26,6 +26,8 @@ class PromptMetrics {
 
   void OnCall(const char* method, absl::StatusCode code);
   void OnOutcome(const Outcome& outcome);
+  // What was consumed without an outcome.
+  void OnUsage(const Usage& usage);
   void OnApiRequest(const std::string& label);
   void OnRuns(int change) { runs_.Increment(change); }
 

@@ -100,6 +100,8 @@ void RunCall::OnOutcome(const Outcome& outcome) {
   Pump();
 }
 
+void RunCall::OnGivenUp(const Usage& usage) { parts_.metrics->OnUsage(usage); }
+
 void RunCall::OnProgress(const RunCounts& counts, std::optional<absl::Duration> remaining) {
   absl::MutexLock lock(&mutex_);
   progress_ = ToProto(counts, remaining);

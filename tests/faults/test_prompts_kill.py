@@ -60,11 +60,11 @@ def start(tmp_path):
     processes = []
     (tmp_path / "prices.json").write_text(json.dumps(PRICES))
 
-    def begin(fake, *more, concurrency=64):
+    def begin(fake, *more, concurrency=64, moderation=False):
         command = [BIN / "ip2p", "prompts", "generate", "--captions", tmp_path / "captions.jsonl", "--out",
                    tmp_path / "prompts.jsonl", "--provider", "openai-chat", "--model", MODEL, "--base-url", fake.url,
-                   "--prices-file", tmp_path / "prices.json", "--no-moderation", "--concurrency", str(concurrency),
-                   *map(str, more)]
+                   "--prices-file", tmp_path / "prices.json", "--concurrency", str(concurrency),
+                   *([] if moderation else ["--no-moderation"]), *map(str, more)]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("IP2P_")}
         processes.append(subprocess.Popen(command, env=environment | {"OPENAI_API_KEY": KEY}, text=True,
                                           stdout=subprocess.PIPE, stderr=subprocess.PIPE))
@@ -125,6 +125,27 @@ def test_each_caption_has_one_outcome(tmp_path, start):
     assert KEY not in (tmp_path / "prompts.jsonl.journal").read_text() + err + out
     print(f"{CAPTIONS} captions, {KILLS} kills: {sum(asked.values()) / CAPTIONS:.3f} calls a caption,"
           f" {len(prompts)} accepted")
+
+
+def test_a_kill_costs_only_the_requests_in_flight_with_moderation(tmp_path, start):
+    """A caption takes three requests, one after the other: what had been answered is not asked again."""
+    captions = write_captions(tmp_path, CAPTIONS // 2)
+    kills, concurrency = 8, 8
+    with CountingFake(latency_s=0.02, key=KEY) as fake:
+        for _ in range(kills):
+            process = start(fake, concurrency=concurrency, moderation=True)
+            fake.await_requests(CAPTIONS // 10, process)
+            process.kill()
+            process.wait()
+        process = start(fake, "--json", concurrency=concurrency, moderation=True)
+        out, err = process.communicate(timeout=TIMEOUT_S)
+        assert process.returncode == 0, err
+        requests, writes = fake.seen, sum(fake.asked.values())
+    assert json.loads(out)["accepted"] == len(captions)
+    assert len(captions) <= writes <= len(captions) + kills * concurrency
+    assert requests <= 3 * len(captions) + kills * concurrency
+    prompts = [json.loads(line) for line in (tmp_path / "prompts.jsonl").read_text().splitlines()]
+    assert sorted(p["caption"] for p in prompts) == sorted(captions)
 
 
 def test_a_killed_run_remembers_how_long_it_must_wait(tmp_path, start):

@@ -60,6 +60,7 @@ class GenerationRunTest : public testing::Test {
     GenerationRun run({.loop = &loop_,
                        .captions = captions_.get(),
                        .model = &model,
+                       .moderator = moderator_,
                        .budget = &budget,
                        .journal = kept,
                        .listener = &listener_,
@@ -82,6 +83,7 @@ class GenerationRunTest : public testing::Test {
       {.clock = &clock_, .on_idle = [this](absl::Time next) { clock_.Advance(next - clock_.Now()); }}};
   std::unique_ptr<CaptionFile> captions_;
   RunOptions options_;
+  Moderator* moderator_ = nullptr;
   Listener listener_;
   std::unique_ptr<CancelToken> cancel_ = std::make_unique<CancelToken>();
   RunCounts counts_;
@@ -151,6 +153,28 @@ TEST_F(GenerationRunTest, GoesOnAfterCancellationWithoutAskingTwice) {
   EXPECT_EQ(listener_.outcomes, 100 - before);
   for (const auto& [caption, tries] : model.tries) EXPECT_EQ(tries, 1) << caption;
   EXPECT_EQ(OutputLines(), 100);
+}
+
+TEST_F(GenerationRunTest, AnAnswerThatWaitedForItsJudgeIsNotAskedForAgain) {
+  MakeCaptions(40);
+  options_.concurrency = 8;
+  ScriptedModerator judge("FLAG");
+  moderator_ = &judge;
+  ScriptedModel model(&loop_, [&judge](const Caption& caption, int) {
+    if (caption.text == "caption 20") judge.result = AttemptResult::kFatal;  // the judge's key is refused
+    return ScriptedModel::Good(caption);
+  });
+  model.cost_micro_usd = 5;
+  EXPECT_FALSE(Run(model).ok());
+  const int64_t spent = spent_;
+  EXPECT_LT(OutputLines(), 40);
+  judge.result = AttemptResult::kAnswered;
+  ASSERT_TRUE(Run(model).ok());
+  EXPECT_EQ(OutputLines(), 40);
+  for (const auto& [caption, tries] : model.tries) EXPECT_EQ(tries, 1) << caption;
+  EXPECT_EQ(counts_.usage.cost_micro_usd, 40 * 5);
+  EXPECT_GT(spent, 0);
+  EXPECT_EQ(spent_, 40 * 5);
 }
 
 TEST_F(GenerationRunTest, GraceEndsWhatTakesTooLong) {

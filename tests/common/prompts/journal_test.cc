@@ -49,6 +49,34 @@ class JournalTest : public testing::Test {
   const TempFolder folder_;
 };
 
+TEST_F(JournalTest, WhatIsHalfMadeIsKeptUntilTheOutcome) {
+  const HalfMade half{.tries = 1,
+                      .pending = true,
+                      .edit = "e \"1\"",
+                      .output = "o",
+                      .model = "m",
+                      .usage = {.requests = 2, .prompt_tokens = 6}};
+  const HalfMade passed;
+  {
+    const auto journal = Open();
+    ASSERT_TRUE(journal.ok()) << journal.status();
+    ASSERT_TRUE((*journal)->RecordHalfMade(3, passed).ok());
+    ASSERT_TRUE((*journal)->RecordHalfMade(3, half).ok());
+    ASSERT_TRUE((*journal)->RecordHalfMade(4, half).ok());
+    ASSERT_TRUE((*journal)->RecordHalfMade(2, passed).ok());
+    ASSERT_TRUE((*journal)->Append(Accepted(3), 7, 40).ok());  // whose usage contains the half's
+  }
+  const auto journal = Open();
+  ASSERT_TRUE(journal.ok()) << journal.status();
+  EXPECT_EQ((*journal)->past().half_made, (std::map<int64_t, HalfMade>{{2, passed}, {4, half}}));
+  EXPECT_EQ((*journal)->past().counts.usage.prompt_tokens, 10);
+  Usage lost;
+  ASSERT_TRUE(ReadJournal(
+                  out() + ".journal", [](const JournalRecord&) {}, lost)
+                  .ok());
+  EXPECT_EQ(lost, half.usage);
+}
+
 TEST_F(JournalTest, WhatRoundsOfBatchesConsumedIsKeptUntilTheOutcome) {
   {
     const auto journal = Open();

@@ -10,8 +10,8 @@
 namespace ip2p {
 namespace {
 
-Task<void> Store(const PromptParts* parts, Caption caption, MadePrompt* made) {
-  *made = co_await MakePrompt(*parts, std::move(caption));
+Task<void> Store(const PromptParts* parts, Caption caption, std::optional<HalfMade> from, MadePrompt* made) {
+  *made = co_await MakePrompt(*parts, std::move(caption), std::move(from));
 }
 
 class MakePromptTest : public testing::Test {
@@ -23,7 +23,12 @@ class MakePromptTest : public testing::Test {
     ours.index = 4;
     ours.text = caption;
     ours.url.push_back('u');
-    loop_.Run(Store(&parts, std::move(ours), &made));
+    parts.keep = [this](int64_t index, const HalfMade& half) {
+      EXPECT_EQ(index, 4);
+      kept_.push_back(half);
+      return keep_status_;
+    };
+    loop_.Run(Store(&parts, std::move(ours), from_, &made));
     return made;
   }
   MadePrompt Make(ScriptedModel::Script script) {
@@ -40,6 +45,9 @@ class MakePromptTest : public testing::Test {
   Moderator* moderator_ = nullptr;
   GenerationParams params_;
   int tries_ = 0;
+  std::optional<HalfMade> from_;
+  std::vector<HalfMade> kept_;
+  absl::Status keep_status_;
 };
 
 TEST_F(MakePromptTest, AGoodAnswer) {
@@ -148,6 +156,63 @@ TEST_F(MakePromptTest, Moderation) {
   EXPECT_EQ(Make(good).outcome.rejected, RejectReason::kProviderError);
   params_.moderation = false;
   EXPECT_EQ(Make(good).outcome.rejected, RejectReason::kNone);
+}
+
+TEST_F(MakePromptTest, IsKeptBeforeMoreIsAskedAndGoesOnFromThere) {
+  ScriptedModerator moderator("FLAG");
+  moderator_ = &moderator;
+  const auto script = [](const Caption& caption, int nth) {
+    Attempt attempt = ScriptedModel::Good(caption);
+    if (nth == 0) attempt.output += " FLAG";
+    return attempt;
+  };
+  const MadePrompt whole = Make(script);
+  ASSERT_EQ(whole.outcome.rejected, RejectReason::kNone);
+  // The caption passed; an answer waits; it was flagged; another waits.
+  ASSERT_EQ(kept_.size(), 4u);
+  EXPECT_EQ(kept_[0], (HalfMade{.usage = {.requests = 1}}));
+  EXPECT_EQ(std::pair(kept_[1].tries, kept_[1].pending), std::pair(1, true));
+  EXPECT_EQ(kept_[1].output, "a field in winter FLAG");
+  EXPECT_EQ(std::pair(kept_[2].tries, kept_[2].pending), std::pair(1, false));
+  EXPECT_EQ(std::pair(kept_[3].tries, kept_[3].pending), std::pair(2, true));
+  EXPECT_EQ(whole.kept, kept_[3].usage);
+
+  const std::vector<HalfMade> kept = kept_;
+  const int writes[] = {2, 1, 1, 0}, judgements[] = {2, 2, 1, 1};  // that are still to come
+  for (size_t i = 0; i < kept.size(); ++i) {
+    from_ = kept[i];
+    moderator.asked = 0;
+    // The script's answers go on from where the former process was.
+    const MadePrompt rest =
+        Make([&](const Caption& caption, int nth) { return script(caption, nth + kept[i].tries); });
+    EXPECT_EQ(rest.outcome.prompt.output, "a field in winter") << i;
+    EXPECT_EQ(rest.outcome.usage.prompt_tokens, whole.outcome.usage.prompt_tokens) << i;
+    EXPECT_EQ(rest.outcome.model, whole.outcome.model) << i;
+    EXPECT_EQ(tries_, writes[i]) << i;
+    EXPECT_EQ(moderator.asked, judgements[i]) << i;
+  }
+}
+
+TEST_F(MakePromptTest, WithoutAJudgeAGoodAnswerNeedsNoRecord) {
+  Make([](const Caption& caption, int) { return ScriptedModel::Good(caption); });
+  EXPECT_TRUE(kept_.empty());
+}
+
+TEST_F(MakePromptTest, WhatCannotBeKeptEndsTheCaption) {
+  ScriptedModerator moderator("FLAG");
+  moderator_ = &moderator;
+  keep_status_ = absl::ResourceExhaustedError("no space left");
+  const MadePrompt made = Make([](const Caption& caption, int) { return ScriptedModel::Good(caption); });
+  EXPECT_EQ(made.end, keep_status_);
+  EXPECT_EQ(tries_, 0);
+}
+
+TEST_F(MakePromptTest, FewerTriesThanBeforeStillLeaveOne) {
+  params_.max_tries = 1;
+  from_ = HalfMade{.tries = 2};
+  EXPECT_EQ(Make([](const Caption& caption, int) { return ScriptedModel::Good(caption); }).outcome.rejected,
+            RejectReason::kNone);
+  EXPECT_EQ(tries_, 1);
 }
 
 TEST_F(MakePromptTest, ShapesNeedsNoNetworkAndKnowsItsWorld) {
