@@ -1,5 +1,6 @@
 #include "common/openai/price_table.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "absl/status/status.h"
@@ -13,7 +14,17 @@ namespace {
 
 using Json = nlohmann::json;
 
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+// As in "0613" and "2024-08-06": `shape` has # for a digit.
+bool HasShape(std::string_view text, std::string_view shape) {
+  return std::equal(text.begin(), text.end(), shape.begin(), shape.end(),
+                    [](char c, char wanted) { return wanted == '#' ? c >= '0' && c <= '9' : c == wanted; });
+}
+
+// Whether a name that goes on like this is still the same model: of a date, or fine-tuned by an organisation.
+bool ContinuesName(std::string_view rest) {
+  rest = rest.substr(0, rest.find(':'));
+  return rest.empty() || HasShape(rest, "-####-##-##") || HasShape(rest, "-####");
+}
 
 constexpr double kHighestPrice = 1e6;  // a dollar a token; keeps products inside of int64
 
@@ -72,10 +83,7 @@ absl::StatusOr<PriceTable> PriceTable::Load(const std::string& path) {
 
 std::optional<TokenPrice> PriceTable::Find(std::string_view model) const {
   for (size_t length = model.size(); length > 0; --length) {
-    const std::string_view rest = model.substr(length);  // a date or an organisation, not "-mini"
-    const bool continues =
-        rest.empty() || rest[0] == ':' || (rest[0] == '-' && rest.size() > 1 && IsDigit(rest[1]));
-    if (!continues) continue;
+    if (!ContinuesName(model.substr(length))) continue;  // "-mini" and "-16k" are other models
     if (const auto it = prices_.find(model.substr(0, length)); it != prices_.end()) return it->second;
   }
   const auto other = prices_.find("*");

@@ -21,6 +21,8 @@ struct TokenPrice {
   // Millionths of a dollar, rounded up, so that sums never fall short.
   int64_t MicroUsd(int64_t prompt_tokens, int64_t completion_tokens) const;
   TokenPrice Batch() const { return {input * batch_factor, output * batch_factor, 1}; }
+
+  friend bool operator==(const TokenPrice&, const TokenPrice&) = default;
 };
 
 class PriceTable {
@@ -30,10 +32,11 @@ class PriceTable {
   // NOT_FOUND, or as FromJson. "the price file" stands for the path.
   static absl::StatusOr<PriceTable> Load(const std::string& path);
 
-  // The entry of that name, else the longest that the name continues with "-" and a digit, or with ":"
-  // ("gpt-4o-mini" for "gpt-4o-mini-2024-07-18", "ft:gpt-4o-mini" for "ft:gpt-4o-mini:org::id"; never
-  // "gpt-4o" for "gpt-4o-mini"). A fine-tuned model never takes its base's price. Else the entry "*" (for
-  // local servers). Nothing: unknown, so no budget can be kept.
+  // The entry of that name, else the longest that the name continues with a date (-YYYY-MM-DD, -MMDD), an
+  // organisation (":...") or both: "gpt-4o-mini" for "gpt-4o-mini-2024-07-18", "ft:gpt-4o-mini" for
+  // "ft:gpt-4o-mini:org::id"; never "gpt-4o" for "gpt-4o-mini" or "gpt-4" for "gpt-4-32k". A fine-tuned model
+  // never takes its base's price. Else the entry "*" (for local servers). Nothing: unknown, so no budget can
+  // be kept.
   std::optional<TokenPrice> Find(std::string_view model) const;
 
  private:

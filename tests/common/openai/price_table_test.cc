@@ -31,6 +31,10 @@ TEST(PriceTableTest, FindsDatedAndFineTunedModels) {
   EXPECT_EQ(table.Find("ft:gpt-4o-2024-08-06:team::1")->input, 4);
   EXPECT_FALSE(table.Find("gpt-4o-mini").has_value());  // another model, not a date
   EXPECT_FALSE(table.Find("gpt-4-turbo").has_value());
+  EXPECT_FALSE(table.Find("gpt-4-32k").has_value());
+  EXPECT_FALSE(table.Find("gpt-4-32k-0613").has_value());
+  EXPECT_FALSE(table.Find("gpt-4o-2024-8-6").has_value());
+  EXPECT_FALSE(table.Find("ft:gpt-4o-16k:team::1").has_value());
   EXPECT_FALSE(table.Find("ft:gpt-4:team::1").has_value());
   EXPECT_FALSE(table.Find("").has_value());
 }
@@ -59,6 +63,14 @@ TEST(PriceTableTest, TheShippedFileIsGood) {
   ASSERT_TRUE(table.ok()) << table.status();
   EXPECT_TRUE(table->Find("gpt-4o-mini-2024-07-18").has_value());
   EXPECT_TRUE(table->Find("davinci-002").has_value());
+  // Versions that cost more than the name without a date does: a budget must not be kept with too low a
+  // price.
+  EXPECT_EQ(table->Find("gpt-4o-2024-05-13"), (TokenPrice{.input = 5, .output = 15}));
+  EXPECT_EQ(table->Find("gpt-4o-2024-08-06"), (TokenPrice{.input = 2.5, .output = 10}));
+  EXPECT_EQ(table->Find("gpt-3.5-turbo-1106"), (TokenPrice{.input = 1, .output = 2}));
+  EXPECT_EQ(table->Find("gpt-3.5-turbo-0125"), (TokenPrice{.input = 0.5, .output = 1.5}));
+  EXPECT_EQ(table->Find("gpt-3.5-turbo-16k"), (TokenPrice{.input = 3, .output = 4}));
+  EXPECT_EQ(table->Find("gpt-3.5-turbo-16k-0613"), (TokenPrice{.input = 3, .output = 4}));
   EXPECT_FALSE(table->Find("a-model-of-tomorrow").has_value());
 }
 
