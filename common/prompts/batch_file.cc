@@ -21,7 +21,8 @@ std::string BatchLine(OpenAiStyle style, const std::string& model, const Caption
                       const GenerationParams& params, uint64_t seed, const TokenPrice& price,
                       int64_t* worst) {
   const ApiRequest request = WriteRequest(style, model, caption, params, seed);
-  *worst = price.MicroUsd(static_cast<int64_t>(request.body.size()) + kOverheadTokens, params.max_tokens);
+  *worst = price.MicroUsd(static_cast<int64_t>(request.body.size()) + kOverheadTokens,
+                          MostAnswerTokens(style, model, params));
   // The body is JSON already: it is put in as it is.
   return absl::StrCat("{\"custom_id\": \"", kIdPrefix, caption.index,
                       "\", \"method\": \"POST\", \"url\": \"/v1", request.path,

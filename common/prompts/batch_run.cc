@@ -417,8 +417,8 @@ Task<absl::Status> BatchRun::Settle(std::string file, int64_t* cost_micro_usd) {
     const size_t end = rest.find('\n');
     const std::string_view line = rest.substr(0, end);
     rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
-    std::optional<BatchAnswer> answer =
-        ParseBatchAnswer(line, style_, price_, options_.params.max_tokens, api_->key());
+    std::optional<BatchAnswer> answer = ParseBatchAnswer(
+        line, style_, price_, MostAnswerTokens(style_, model_, options_.params), api_->key());
     if (!answer.has_value() || answer->index >= static_cast<int64_t>(done_.size())) continue;
     *cost_micro_usd += answer->attempt.usage.cost_micro_usd;
     if (Settled(answer->index)) continue;  // before a kill

@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "common/prompts/chat_format.h"
 #include "common/prompts/completion_format.h"
 #include "common/prompts/metered_send.h"
@@ -20,12 +21,25 @@ constexpr int kReplyTries = 3;         // of an answer that is JSON but no moder
 
 std::string Dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
-// Models that think before they answer take no sampling parameters and call the limit otherwise.
-bool IsReasoningModel(const std::string& model) {
+// Models that think before they answer take no sampling parameters and call the limit otherwise: "o4-mini",
+// "gpt-5.1-2025-11-13", "ft:o4-mini:org::id"; not "gpt-5-chat-latest", which does not think.
+bool IsReasoningModel(absl::string_view model) {
+  absl::ConsumePrefix(&model, "ft:");
+  if (absl::StartsWith(model, "gpt-5-chat")) return false;
   for (const char* family : {"o1", "o3", "o4", "gpt-5"}) {
-    if (model == family || absl::StartsWith(model, absl::StrCat(family, "-"))) return true;
+    absl::string_view rest = model;
+    if (!absl::ConsumePrefix(&rest, family)) continue;
+    if (rest.empty() || rest[0] == '-' || rest[0] == '.' || rest[0] == ':') return true;
   }
   return false;
+}
+
+// An edit takes little thought. Some of these models know no "low" and would refuse the request.
+bool TakesLowEffort(const std::string& model) {
+  for (const char* other : {"-chat", "-pro", "o1-mini", "o1-preview"}) {
+    if (absl::StrContains(model, other)) return false;
+  }
+  return true;
 }
 
 const std::string& Named(const GenerationParams& params, const std::string& configured) {
@@ -34,12 +48,20 @@ const std::string& Named(const GenerationParams& params, const std::string& conf
 
 }  // namespace
 
+int MostAnswerTokens(OpenAiStyle style, const std::string& model, const GenerationParams& params) {
+  const bool reasons = style == OpenAiStyle::kChat && IsReasoningModel(model);
+  return params.max_tokens + (reasons ? kThinkingTokens : 0);
+}
+
 ApiRequest WriteRequest(OpenAiStyle style, const std::string& model, const Caption& caption,
                         const GenerationParams& params, uint64_t seed) {
   const bool reasons = style == OpenAiStyle::kChat && IsReasoningModel(model);
   Json body = {{"model", model}};
-  body[reasons ? "max_completion_tokens" : "max_tokens"] = params.max_tokens;
-  if (!reasons) {
+  const int most_tokens = MostAnswerTokens(style, model, params);
+  body[reasons ? "max_completion_tokens" : "max_tokens"] = most_tokens;
+  if (reasons) {
+    if (TakesLowEffort(model)) body["reasoning_effort"] = "low";
+  } else {
     body["temperature"] = params.temperature;
     body["frequency_penalty"] = params.frequency_penalty;
   }
@@ -55,7 +77,7 @@ ApiRequest WriteRequest(OpenAiStyle style, const std::string& model, const Capti
     body["stop"] = Json::array({kCompletionEnd});
   }
   request.body = Dump(body);
-  request.tokens = static_cast<int64_t>(request.body.size()) / kBytesPerToken + params.max_tokens;
+  request.tokens = static_cast<int64_t>(request.body.size()) / kBytesPerToken + most_tokens;
   request.max_answer_bytes = 1 << 20;
   return request;
 }
@@ -65,7 +87,8 @@ Task<Attempt> OpenAiModel::Write(const Caption& caption, TryContext context) {
   ApiRequest request = WriteRequest(style_, model, caption, context.params, context.seed);
   const TokenPrice price = prices_->Find(model).value_or(TokenPrice{});
   Usage usage;
-  MeteredSend meter(&context.spend, price, request.body.size(), context.params.max_tokens, &usage);
+  MeteredSend meter(&context.spend, price, request.body.size(),
+                    MostAnswerTokens(style_, model, context.params), &usage);
   ApiReply reply = co_await api_->Call(std::move(request), &meter, context.cancel);
   Attempt attempt;
   if (reply.held_key) {  // such a text must not become data

@@ -14,6 +14,13 @@ namespace ip2p {
 
 enum class OpenAiStyle { kChat, kCompletion };
 
+// Most tokens that an answer may take, thought and text: `max_tokens`, and kThinkingTokens more where the
+// model thinks before it answers (o1, o3, o4, gpt-5 and what is fine-tuned from them, as chat). This is what
+// is asked for, reserved and counted against the rate limit.
+inline constexpr int kThinkingTokens =
+    2048;  // low effort takes some hundreds; what is not used costs nothing
+int MostAnswerTokens(OpenAiStyle style, const std::string& model, const GenerationParams& params);
+
 // The request that writes an edit; the Batch API sends the same body.
 ApiRequest WriteRequest(OpenAiStyle style, const std::string& model, const Caption& caption,
                         const GenerationParams& params, uint64_t seed);

@@ -29,7 +29,7 @@ struct Caption {
 struct GenerationParams {
   std::string model;               // the provider's name; empty: the provider's configured one
   double temperature = 0.7;        // 0..2
-  int max_tokens = 256;            // 1..4096, of an answer
+  int max_tokens = 256;            // 1..4096, of an answer; what a model thinks before comes on top
   double frequency_penalty = 0.1;  // -2..2
   int max_tries = 3;               // 1..10, of a caption
   bool moderation = true;          // of caption, edit and edited caption

@@ -100,13 +100,37 @@ TEST_F(OpenAiModelsTest, AsksForStrictJson) {
 }
 
 TEST_F(OpenAiModelsTest, ReasoningModelsGetNoSamplingParameters) {
+  for (const char* model : {"o4-mini", "o3", "gpt-5", "gpt-5-mini-2025-08-07", "gpt-5.1", "gpt-5.1-mini",
+                            "ft:o4-mini:org::id", "ft:o4-mini-2025-04-16:org:ip2p:id"}) {
+    params_.model = model;
+    http_.answers = {Ok(ChatAnswer(kWinter))};
+    Write();
+    const Json body = SentBody(http_.sent.size() - 1);
+    EXPECT_EQ(body["max_completion_tokens"], 256 + kThinkingTokens) << model;
+    EXPECT_EQ(body["reasoning_effort"], "low") << model;
+    EXPECT_FALSE(body.contains("max_tokens") || body.contains("temperature") ||
+                 body.contains("frequency_penalty"))
+        << model;
+  }
+  for (const char* model : {"gpt-4o", "gpt-4.1", "gpt-5-chat-latest", "gpt-50", "o10",
+                            "ft:gpt-4o-mini:o3::o4", "llama-o3-mini"}) {
+    const Json body = Json::parse(WriteRequest(OpenAiStyle::kChat, model, caption_, params_, 0).body);
+    EXPECT_EQ(body["max_tokens"], 256) << model;
+    EXPECT_FALSE(body.contains("max_completion_tokens") || body.contains("reasoning_effort")) << model;
+  }
+  // Known to refuse "low".
+  const Json pro = Json::parse(WriteRequest(OpenAiStyle::kChat, "gpt-5-pro", caption_, params_, 0).body);
+  EXPECT_FALSE(pro.contains("reasoning_effort"));
+}
+
+TEST_F(OpenAiModelsTest, ThoughtIsReservedAndCountsAgainstTheRateLimit) {
+  const auto price = PriceTable::FromJson(R"({"models": {"o4-mini": {"input": 0, "output": 3}}})");
+  prices_ = *price;
   params_.model = "o4-mini";
   http_.answers = {Ok(ChatAnswer(kWinter))};
   Write();
-  const Json body = SentBody(0);
-  EXPECT_EQ(body["max_completion_tokens"], 256);
-  EXPECT_FALSE(body.contains("max_tokens") || body.contains("temperature") ||
-               body.contains("frequency_penalty"));
+  EXPECT_EQ(recorded_, (std::vector<int64_t>{3 * (256 + kThinkingTokens)}));
+  EXPECT_GT(WriteRequest(OpenAiStyle::kChat, "o4-mini", caption_, params_, 0).tokens, 256 + kThinkingTokens);
 }
 
 TEST_F(OpenAiModelsTest, SpeaksTheReferencesCompletions) {
