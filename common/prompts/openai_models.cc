@@ -76,6 +76,7 @@ ApiRequest WriteRequest(OpenAiStyle style, const std::string& model, const Capti
     body["prompt"] = CompletionPrompt(caption.text);
     body["stop"] = Json::array({kCompletionEnd});
   }
+  request.meter = absl::StrCat(request.path, " ", model);
   request.body = Dump(body);
   request.tokens = static_cast<int64_t>(request.body.size()) / kBytesPerToken + most_tokens;
   request.max_answer_bytes = 1 << 20;
