@@ -57,7 +57,8 @@ class PngCanvas final : public ChartCanvas {
   void Line(ChartPoint from, ChartPoint to, ChartColor color, bool dashed) override {
     const double length = std::hypot(to.first - from.first, to.second - from.second);
     const double dash = dashed ? kDash : length;
-    for (double at = 0; at < length; at += dash + kGap) {
+    for (int i = 0; i * (dash + kGap) < length; ++i) {
+      const double at = i * (dash + kGap);
       const auto point = [&](double share) {
         return ChartPoint{from.first + share * (to.first - from.first),
                           from.second + share * (to.second - from.second)};
