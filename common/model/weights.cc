@@ -16,7 +16,6 @@
 #include "absl/synchronization/mutex.h"
 #include "common/base/status_macros.h"
 #include "common/checkpoint/finite_check.h"
-#include "common/model/kernels/cpu_features.h"
 #include "common/model/kernels/round_rows.h"
 #include "common/model/layers.h"
 #include "common/model/process_memory.h"
@@ -118,7 +117,7 @@ absl::Status Compare(const torch::OrderedDict<std::string, torch::Tensor>& wante
 }
 
 void Convert(const torch::Tensor& from, torch::Tensor to) {
-  if (from.scalar_type() == torch::kFloat32 && to.scalar_type() == torch::kBFloat16 && kernels::HasAvx512()) {
+  if (from.scalar_type() == torch::kFloat32 && to.scalar_type() == torch::kBFloat16) {
     kernels::RoundRows(from.const_data_ptr<float>(), from.numel(),
                        static_cast<kernels::Bf16*>(to.data_ptr()));
   } else {

@@ -14,7 +14,11 @@ constexpr int64_t kGrainElements =
 
 torch::Tensor TorchGeglu(const torch::Tensor& x) {
   const auto halves = x.chunk(2, -1);
-  return halves[0] * torch::gelu(halves[1]);
+  if (torch::GradMode::is_enabled() || !x.is_cpu() || x.scalar_type() != torch::kBFloat16) {
+    return halves[0] * torch::gelu(halves[1]);
+  }
+  // Rounded once, as the fast path does.
+  return (halves[0].to(torch::kFloat32) * torch::gelu(halves[1].to(torch::kFloat32))).to(x.scalar_type());
 }
 
 template <typename T, typename Scalar>

@@ -1,13 +1,37 @@
 // See group_norm_rows.h.
 #include "common/model/kernels/group_norm_rows.h"
 
+#include "common/model/kernels/cpu_features.h"
+#if defined(__x86_64__)
 #include "common/model/kernels/simd_math.h"
+#endif
 
 namespace ip2p::kernels {
-
-#if defined(__x86_64__)
 namespace {
 
+template <typename T>
+void SumPlain(Rows<T> x, const float* pivots, float* sums, float* squares) {
+  for (int64_t c = 0; c < x.channels; ++c) sums[c] = squares[c] = 0;
+  for (int64_t row = 0; row < x.count; ++row) {
+    const T* from = x.data + row * x.channels;
+    for (int64_t c = 0; c < x.channels; ++c) {
+      const float d = FloatOf(from[c]) - pivots[c];
+      sums[c] += d;
+      squares[c] += d * d;
+    }
+  }
+}
+
+template <typename T>
+void ScalePlain(Rows<T> x, const float* scale, const float* shift, T* y) {
+  for (int64_t row = 0; row < x.count; ++row) {
+    const T* from = x.data + row * x.channels;
+    T* to = y + row * x.channels;
+    for (int64_t c = 0; c < x.channels; ++c) Round(FloatOf(from[c]) * scale[c] + shift[c], &to[c]);
+  }
+}
+
+#if defined(__x86_64__)
 constexpr int kLanes = 16;
 constexpr int64_t kRowsAtOnce = 16;  // so that the sums in memory are visited once in 16 rows
 
@@ -50,29 +74,39 @@ IP2P_AVX512 void Scale(Rows<T> x, const float* scale, const float* shift, T* y) 
   }
 }
 
+#endif
+
+template <typename T>
+void SumOn(Rows<T> x, const float* pivots, float* sums, float* squares) {
+#if defined(__x86_64__)
+  if (HasAvx512()) return Sum(x, pivots, sums, squares);
+#endif
+  SumPlain(x, pivots, sums, squares);
+}
+
+template <typename T>
+void ScaleOn(Rows<T> x, const float* scale, const float* shift, bool silu, T* y) {
+#if defined(__x86_64__)
+  if (HasAvx512()) return silu ? Scale<true>(x, scale, shift, y) : Scale<false>(x, scale, shift, y);
+#endif
+  static_cast<void>(silu);
+  ScalePlain(x, scale, shift, y);
+}
+
 }  // namespace
 
 void SumRows(Rows<float> x, const float* pivots, float* sums, float* squares) {
-  Sum(x, pivots, sums, squares);
+  SumOn(x, pivots, sums, squares);
 }
 void SumRows(Rows<Bf16> x, const float* pivots, float* sums, float* squares) {
-  Sum(x, pivots, sums, squares);
+  SumOn(x, pivots, sums, squares);
 }
 
 void ScaleRows(Rows<float> x, const float* scale, const float* shift, bool silu, float* y) {
-  silu ? Scale<true>(x, scale, shift, y) : Scale<false>(x, scale, shift, y);
+  ScaleOn(x, scale, shift, silu, y);
 }
 void ScaleRows(Rows<Bf16> x, const float* scale, const float* shift, bool silu, Bf16* y) {
-  silu ? Scale<true>(x, scale, shift, y) : Scale<false>(x, scale, shift, y);
+  ScaleOn(x, scale, shift, silu, y);
 }
-
-#else  // HasAvx512() is false here
-
-void SumRows(Rows<float>, const float*, float*, float*) {}
-void SumRows(Rows<Bf16>, const float*, float*, float*) {}
-void ScaleRows(Rows<float>, const float*, const float*, bool, float*) {}
-void ScaleRows(Rows<Bf16>, const float*, const float*, bool, Bf16*) {}
-
-#endif
 
 }  // namespace ip2p::kernels

@@ -1,9 +1,10 @@
-// Group normalisation's passes over channels_last rows, on AVX-512. They want HasAvx512(). No torch.
+// Group normalisation's passes over channels_last rows, on AVX-512 where there is any. Rows are added in
+// their order either way, so that neither a batch nor threads show. No torch.
 #pragma once
 
 #include <cstdint>
 
-#include "common/model/kernels/simd.h"
+#include "common/model/kernels/bf16.h"
 
 namespace ip2p::kernels {
 
@@ -20,7 +21,7 @@ struct Rows {
 void SumRows(Rows<float> x, const float* pivots, float* sums, float* squares);
 void SumRows(Rows<Bf16> x, const float* pivots, float* sums, float* squares);
 
-// y = x * scale + shift per channel, then SiLU where asked for; y may be x.
+// y = x * scale + shift per channel; y may be x. Then SiLU, where asked for: only with HasAvx512().
 void ScaleRows(Rows<float> x, const float* scale, const float* shift, bool silu, float* y);
 void ScaleRows(Rows<Bf16> x, const float* scale, const float* shift, bool silu, Bf16* y);
 

@@ -94,17 +94,17 @@ torch::Tensor FastGroupNorm(torch::Tensor x, int64_t groups, const torch::Tensor
   ForEachChunk(s, [&](int64_t sample, int64_t, int64_t first, int64_t rows) {
     const int64_t at = sample * sample_size + first * s.channels;
     ScaleRows(Rows<T>{from + at, rows, s.channels}, scale.data() + sample * s.channels,
-              shift.data() + sample * s.channels, silu, to + at);
+              shift.data() + sample * s.channels, silu && HasAvx512(), to + at);
   });
-  return y;
+  return silu && !HasAvx512() ? torch::silu_(y) : y;
 }
 
 }  // namespace
 
 torch::Tensor GroupNorm(torch::Tensor x, int64_t groups, const torch::Tensor& weight,
                         const torch::Tensor& bias, double eps, bool silu) {
-  const bool fast = !torch::GradMode::is_enabled() && x.is_cpu() && HasAvx512() && x.dim() == 4 &&
-                    x.numel() > 0 && x.is_contiguous(torch::MemoryFormat::ChannelsLast) && groups > 0 &&
+  const bool fast = !torch::GradMode::is_enabled() && x.is_cpu() && x.dim() == 4 && x.numel() > 0 &&
+                    x.is_contiguous(torch::MemoryFormat::ChannelsLast) && groups > 0 &&
                     x.size(1) % groups == 0 && weight.numel() == x.size(1) && bias.numel() == x.size(1);
   if (fast && x.scalar_type() == torch::kFloat32) {
     return FastGroupNorm<float, float>(std::move(x), groups, weight, bias, eps, silu);

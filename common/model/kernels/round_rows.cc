@@ -1,13 +1,17 @@
 // See round_rows.h.
 #include "common/model/kernels/round_rows.h"
 
+#include "common/model/kernels/cpu_features.h"
+#if defined(__x86_64__)
 #include "common/model/kernels/simd_math.h"
+#endif
 
 namespace ip2p::kernels {
 
 #if defined(__x86_64__)
+namespace {
 
-IP2P_AVX512 void RoundRows(const float* x, int64_t count, Bf16* y) {
+IP2P_AVX512 void RoundWide(const float* x, int64_t count, Bf16* y) {
   constexpr int kLanes = 16;
   const __m512 nan = _mm512_castsi512_ps(_mm512_set1_epi32(0x7FC00000));
   for (int64_t i = 0; i < count; i += kLanes) {
@@ -18,10 +22,14 @@ IP2P_AVX512 void RoundRows(const float* x, int64_t count, Bf16* y) {
   }
 }
 
-#else  // HasAvx512() is false here
-
-void RoundRows(const float*, int64_t, Bf16*) {}
-
+}  // namespace
 #endif
+
+void RoundRows(const float* x, int64_t count, Bf16* y) {
+#if defined(__x86_64__)
+  if (HasAvx512()) return RoundWide(x, count, y);
+#endif
+  for (int64_t i = 0; i < count; ++i) Round(x[i], &y[i]);
+}
 
 }  // namespace ip2p::kernels

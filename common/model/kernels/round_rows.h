@@ -1,9 +1,9 @@
-// float32 to bf16 on AVX-512: weights are converted as they are loaded. Wants HasAvx512(). No torch.
+// float32 to bf16, on AVX-512 where there is any: weights are converted as they are loaded. No torch.
 #pragma once
 
 #include <cstdint>
 
-#include "common/model/kernels/simd.h"
+#include "common/model/kernels/bf16.h"
 
 namespace ip2p::kernels {
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "common/model/kernels/bf16.h"
 #include "common/model/kernels/cpu_features.h"
 
 // GCC 12 warns of its own intrinsics' deliberately undefined registers (GCC bug 105593), where they are
@@ -15,8 +16,6 @@
 #endif
 
 namespace ip2p::kernels {
-
-using Bf16 = uint16_t;  // the bits
 
 // The first `count` of 16 lanes, 0 <= count; more than 16 are 16.
 inline __mmask16 FirstLanes(int64_t count) {

@@ -12,14 +12,7 @@
 namespace ip2p::kernels {
 namespace {
 
-class RoundRowsTest : public testing::Test {
- protected:
-  void SetUp() override {
-    if (!HasAvx512()) GTEST_SKIP() << "this processor has no AVX-512: copy_ is used";
-  }
-};
-
-TEST_F(RoundRowsTest, EqualsTorchBitForBit) {
+TEST(RoundRowsTest, EqualsTorchBitForBit) {
   torch::manual_seed(3);
   // Every exponent, both signs, ties (a low half of 0x8000) of either parity among them.
   torch::Tensor bits = torch::randint(std::numeric_limits<int32_t>::min(),
@@ -36,7 +29,7 @@ TEST_F(RoundRowsTest, EqualsTorchBitForBit) {
   EXPECT_EQ(y.back(), 7) << "wrote past the end";
 }
 
-TEST_F(RoundRowsTest, NotFiniteStaysSo) {
+TEST(RoundRowsTest, NotFiniteStaysSo) {
   const uint32_t bits[] = {0x7F800000, 0xFF800000, 0x7FFFFFFF, 0xFFFFFFFF, 0x7F800001, 0x7F7FFFFF};
   float x[6];
   std::memcpy(x, bits, sizeof x);
