@@ -199,7 +199,7 @@ absl::Status TarReader::Skip(int64_t bytes) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<bool> TarReader::Next(TarMember& member) {
+absl::StatusOr<bool> TarReader::Next(TarMember& member, bool with_contents) {
   PaxFields pax;
   std::optional<std::string> long_name;
   std::string header;
@@ -234,7 +234,10 @@ absl::StatusOr<bool> TarReader::Next(TarMember& member) {
     if (ustar && !prefix.empty()) member.name = absl::StrCat(prefix, "/", member.name);
     if (long_name.has_value()) member.name = *long_name;
     if (pax.path.has_value()) member.name = *pax.path;
-    IP2P_RETURN_IF_ERROR(ReadContents(*size, member.contents));
+    member.offset = offset_;
+    member.size = *size;
+    member.contents.clear();
+    IP2P_RETURN_IF_ERROR(with_contents ? ReadContents(*size, member.contents) : Skip(*size));
     return true;
   }
 }

@@ -38,6 +38,8 @@ class TarWriter {
 struct TarMember {
   std::string name;  // as it stands in the archive: never a path to write to
   std::string contents;
+  int64_t offset = 0;  // of the contents in the archive
+  int64_t size = 0;    // of the contents
 };
 
 class TarReader {
@@ -48,7 +50,8 @@ class TarReader {
 
   // The next regular file; false at the end. What else there is (folders, links, devices) is passed over and
   // counted. DATA_LOSS: no tar archive, damaged or cut short. RESOURCE_EXHAUSTED: a member over the limit.
-  absl::StatusOr<bool> Next(TarMember& member);
+  // Without `with_contents` they are passed over unread: for an index of a long archive.
+  absl::StatusOr<bool> Next(TarMember& member, bool with_contents = true);
   int64_t passed_over() const { return passed_over_; }  // links and devices
 
  private:
