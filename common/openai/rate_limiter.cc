@@ -60,8 +60,9 @@ RateLimiter::Meter& RateLimiter::Of(const std::string& meter) {
   const auto rate = [now = loop_->Now()](int64_t per_minute) {
     return TokenBucket(static_cast<double>(per_minute), now);
   };
-  return meters_.try_emplace(name, rate(limits_.requests_per_minute), rate(limits_.tokens_per_minute))
-      .first->second;
+  const auto [place, added] =
+      meters_.try_emplace(name, Meter{rate(limits_.requests_per_minute), rate(limits_.tokens_per_minute)});
+  return place->second;
 }
 
 Task<absl::Status> RateLimiter::Acquire(const std::string& meter, int64_t tokens, CancelToken* cancel) {
