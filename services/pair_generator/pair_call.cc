@@ -122,7 +122,7 @@ void PairCall::Pump() {
   if (writing_) return;
   if (gone_) events_.clear();
   if (!events_.empty()) {
-    message_ = std::move(events_.front());
+    message_.Swap(&events_.front());
     events_.pop_front();
     waiting_bytes_ -= message_.Length();
   } else if (end_) {
