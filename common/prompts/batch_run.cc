@@ -114,7 +114,6 @@ void BatchRun::Tell() {
 }
 
 absl::Status BatchRun::Record(Outcome outcome) {
-  const Usage usage = outcome.usage;  // of this round; the rounds before have been told
   if (const auto before = tried_.find(outcome.index); before != tried_.end()) {
     outcome.usage += before->second.usage;
     outcome.prompt.usage = outcome.usage;
@@ -125,10 +124,7 @@ absl::Status BatchRun::Record(Outcome outcome) {
   done_[static_cast<size_t>(outcome.index)] = true;
   (outcome.rejected == RejectReason::kNone ? counts_.accepted : counts_.rejected) += 1;
   counts_.usage += outcome.usage;
-  if (parts_.listener != nullptr) {
-    parts_.listener->OnUsage(usage);
-    parts_.listener->OnOutcome(outcome);
-  }
+  if (parts_.listener != nullptr) parts_.listener->OnOutcome(outcome);
   return absl::OkStatus();
 }
 
@@ -137,7 +133,6 @@ absl::Status BatchRun::RecordTried(const Outcome& outcome) {
   Tried& tried = tried_[outcome.index];
   tried.round = state_.round;
   tried.usage += outcome.usage;
-  if (parts_.listener != nullptr) parts_.listener->OnUsage(outcome.usage);
   return absl::OkStatus();
 }
 

@@ -36,6 +36,7 @@ void PromptMetrics::OnOutcome(const Outcome& outcome) {
   } else {
     rejected_.Add({{"reason", RejectName(outcome.rejected)}}).Increment();
   }
+  OnUsage(outcome.usage);
 }
 
 void PromptMetrics::OnUsage(const Usage& usage) {
