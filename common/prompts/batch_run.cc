@@ -114,6 +114,7 @@ void BatchRun::Tell() {
 }
 
 absl::Status BatchRun::Record(Outcome outcome) {
+  const Usage usage = outcome.usage;  // of this round; the rounds before have been told
   if (const auto before = tried_.find(outcome.index); before != tried_.end()) {
     outcome.usage += before->second.usage;
     outcome.prompt.usage = outcome.usage;
@@ -124,7 +125,10 @@ absl::Status BatchRun::Record(Outcome outcome) {
   done_[static_cast<size_t>(outcome.index)] = true;
   (outcome.rejected == RejectReason::kNone ? counts_.accepted : counts_.rejected) += 1;
   counts_.usage += outcome.usage;
-  if (parts_.listener != nullptr) parts_.listener->OnOutcome(outcome);
+  if (parts_.listener != nullptr) {
+    parts_.listener->OnUsage(usage);
+    parts_.listener->OnOutcome(outcome);
+  }
   return absl::OkStatus();
 }
 
@@ -133,6 +137,7 @@ absl::Status BatchRun::RecordTried(const Outcome& outcome) {
   Tried& tried = tried_[outcome.index];
   tried.round = state_.round;
   tried.usage += outcome.usage;
+  if (parts_.listener != nullptr) parts_.listener->OnUsage(outcome.usage);
   return absl::OkStatus();
 }
 

@@ -67,7 +67,9 @@ Task<void> GenerationRun::Work() {
       Caption caption = std::move(next->caption);
       const int64_t line = next->line;
       std::optional<HalfMade> from = HalfMadeBefore(caption.index);
+      const Usage before = from.has_value() ? from->usage : Usage{};
       MadePrompt made = co_await MakePrompt(prompt_parts_, std::move(caption), std::move(from));
+      if (parts_.listener != nullptr) parts_.listener->OnUsage(made.outcome.usage - before);
       Finish(std::move(made), line);
     }
     // A writer that never waits would keep the loop to itself.
@@ -160,7 +162,6 @@ void GenerationRun::DropFailures() {
 void GenerationRun::GiveUp(const MadePrompt& made) {
   counts_.usage += made.outcome.usage;
   const Usage lost = made.outcome.usage - made.kept;  // the rest goes into its outcome, when it has one
-  if (parts_.listener != nullptr) parts_.listener->OnGivenUp(lost);
   if (parts_.journal == nullptr || lost.requests == 0) return;
   absl::Status kept = parts_.journal->RecordMoney(parts_.budget->spent_micro_usd(),
                                                   parts_.budget->reserved_micro_usd(), lost);

@@ -31,8 +31,9 @@ class RunListener {
   // come after it says no.
   virtual Task<void> Room() { co_return; }
   virtual void OnOutcome(const Outcome& /*outcome*/) {}
-  // What a caption consumed that gets no outcome, since the run ends first.
-  virtual void OnGivenUp(const Usage& /*usage*/) {}
+  // What a caption consumed in this process, whether or not it gets an outcome. An outcome's usage contains
+  // what earlier processes told here.
+  virtual void OnUsage(const Usage& /*usage*/) {}
   // At the start, about once a second, and at the end.
   virtual void OnProgress(const RunCounts& /*counts*/, std::optional<absl::Duration> /*remaining*/) {}
   // The provider wants no request for so long (Retry-After), now or before this process began.

@@ -50,6 +50,7 @@ Task<void> PromptCall::Work(PromptOrder order) {
   parts.cancel = cancel_.get();
   parts.params = order.params;
   const MadePrompt made = co_await MakePrompt(parts, std::move(order.caption));
+  parts_.metrics->OnUsage(made.outcome.usage);
   absl::Status status = made.end;
   // Proto: a provider that fails is an error here, where nobody records outcomes.
   if (status.ok() && made.outcome.rejected == RejectReason::kProviderError) {
@@ -60,8 +61,6 @@ Task<void> PromptCall::Work(PromptOrder order) {
     prompt::v1::GeneratePromptResponse response;
     *response.mutable_outcome() = ToProto(made.outcome);
     *response_ = ToBuffer(response);
-  } else {
-    parts_.metrics->OnUsage(made.outcome.usage);
   }
   End(status);
 }

@@ -36,7 +36,6 @@ void PromptMetrics::OnOutcome(const Outcome& outcome) {
   } else {
     rejected_.Add({{"reason", RejectName(outcome.rejected)}}).Increment();
   }
-  OnUsage(outcome.usage);
 }
 
 void PromptMetrics::OnUsage(const Usage& usage) {

@@ -25,8 +25,8 @@ class PromptMetrics {
   PromptMetrics();
 
   void OnCall(const char* method, absl::StatusCode code);
+  // Not its usage, which may be older than this process.
   void OnOutcome(const Outcome& outcome);
-  // What was consumed without an outcome.
   void OnUsage(const Usage& usage);
   void OnApiRequest(const std::string& label);
   void OnRuns(int change) { runs_.Increment(change); }

@@ -100,7 +100,7 @@ void RunCall::OnOutcome(const Outcome& outcome) {
   Pump();
 }
 
-void RunCall::OnGivenUp(const Usage& usage) { parts_.metrics->OnUsage(usage); }
+void RunCall::OnUsage(const Usage& usage) { parts_.metrics->OnUsage(usage); }
 
 void RunCall::OnProgress(const RunCounts& counts, std::optional<absl::Duration> remaining) {
   absl::MutexLock lock(&mutex_);

@@ -52,7 +52,7 @@ class RunCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, private
 
   Task<void> Room() override;
   void OnOutcome(const Outcome& outcome) override;
-  void OnGivenUp(const Usage& usage) override;
+  void OnUsage(const Usage& usage) override;
   void OnProgress(const RunCounts& counts, std::optional<absl::Duration> remaining) override;
 
   bool Full() ABSL_LOCKS_EXCLUDED(mutex_);

@@ -311,3 +311,45 @@ def test_outcomes_requests_and_tokens_are_counted(start):
         assert usage.prompt_tokens - prompt == 3 * (len(captions[-1]) // 4 + 150)
         assert metrics[name("tokens") + '{kind="prompt"}'] == usage.prompt_tokens
         assert metrics[name("tokens") + '{kind="completion"}'] == usage.completion_tokens == 22 * 24
+
+
+def test_money_is_counted_when_it_is_spent_and_once(start_prompt_server, tmp_path):
+    """The judge's key is refused when answers have been paid for: they have no outcome yet, and keep their price."""
+
+    class Refusing(OpenAiFake):
+        refusing = True
+
+        def route(self, method, route, path, headers, body):
+            if self.refusing and route == "/moderations" and len(json.loads(body)["input"]) == 2:
+                return Reply({"error": {"message": "no", "code": "invalid_api_key"}}, 401)
+            return super().route(method, route, path, headers, body)
+
+    (tmp_path / "prices.json").write_text(json.dumps({"models": {"gpt-4o-mini": {"input": 2.0, "output": 10.0}}}))
+    (tmp_path / "data").mkdir()
+    captions = [f"a photograph of tower {i}" for i in range(30)]
+    with Refusing() as fake:
+        server = start_prompt_server("--base-url", fake.url, "--prices-file", tmp_path / "prices.json", "--data-dir",
+                                     tmp_path / "data")
+
+        def check():
+            metrics, writes = server.metrics(), sum(fake.asked.values())
+            prompt = sum(n * (len(caption) // 4 + 150) for caption, n in fake.asked.items())
+            assert metrics['ip2p_prompts_tokens_total{kind="prompt"}'] == prompt
+            assert metrics['ip2p_prompts_tokens_total{kind="completion"}'] == 24 * writes
+            assert metrics["ip2p_prompts_cost_usd_total"] == pytest.approx((2 * prompt + 240 * writes) / 1e6)
+            return writes
+
+        with pytest.raises(grpc.RpcError) as failure:
+            server.try_one()
+        assert failure.value.code() == grpc.StatusCode.FAILED_PRECONDITION
+        assert check() == 1
+        with pytest.raises(grpc.RpcError) as failure:
+            server.generate(captions, moderation=True, run_name="r", concurrency=4)
+        assert failure.value.code() == grpc.StatusCode.FAILED_PRECONDITION
+        assert 1 < check() <= 1 + 4
+        assert server.metrics()["ip2p_prompts_generated_total"] == 0
+        fake.refusing = False
+        _, progress = server.generate(captions, moderation=True, run_name="r", concurrency=4)
+        assert progress.accepted == 30
+        assert check() == 1 + 30
+        assert server.metrics()["ip2p_prompts_generated_total"] == 30

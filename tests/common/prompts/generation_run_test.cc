@@ -27,6 +27,7 @@ class Listener final : public RunListener {
     ++outcomes;
     if (then) then();
   }
+  void OnUsage(const Usage& consumed) override { usage += consumed; }
   void OnProgress(const RunCounts& counts, std::optional<absl::Duration> remaining) override {
     progress.push_back(counts);
     if (remaining) last_remaining = *remaining;
@@ -34,6 +35,7 @@ class Listener final : public RunListener {
 
   std::set<int64_t> indices;
   int outcomes = 0;
+  Usage usage;
   std::vector<RunCounts> progress;
   absl::Duration last_remaining = absl::InfiniteDuration();
   std::function<void()> then;
@@ -167,6 +169,7 @@ TEST_F(GenerationRunTest, AnAnswerThatWaitedForItsJudgeIsNotAskedForAgain) {
   model.cost_micro_usd = 5;
   EXPECT_FALSE(Run(model).ok());
   const int64_t spent = spent_;
+  EXPECT_EQ(listener_.usage.cost_micro_usd, spent);  // at once, not when there are outcomes
   EXPECT_LT(OutputLines(), 40);
   judge.result = AttemptResult::kAnswered;
   ASSERT_TRUE(Run(model).ok());
@@ -175,6 +178,7 @@ TEST_F(GenerationRunTest, AnAnswerThatWaitedForItsJudgeIsNotAskedForAgain) {
   EXPECT_EQ(counts_.usage.cost_micro_usd, 40 * 5);
   EXPECT_GT(spent, 0);
   EXPECT_EQ(spent_, 40 * 5);
+  EXPECT_EQ(listener_.usage.cost_micro_usd, 40 * 5);  // and not a second time with them
 }
 
 TEST_F(GenerationRunTest, GraceEndsWhatTakesTooLong) {
