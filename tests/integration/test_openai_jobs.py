@@ -3,11 +3,12 @@
 import json
 import subprocess
 import threading
+import time
 
 import grpc
 import pytest
 from conftest import BIN
-from openai_fake import OpenAiFake
+from openai_fake import GRACE_S, OpenAiFake
 from prompt_server import CANARY, start_prompt_server  # noqa: F401  (fixture)
 from server import stubs  # noqa: F401  (fixture)
 
@@ -90,6 +91,34 @@ def test_a_killed_run_finds_its_batch_again(start, stubs):
         outcomes, progress = run_batch(start(fake), stubs)
         assert len(fake.jobs.batches) == 1 and set(fake.asked.values()) == {1}
         assert len(outcomes) == 60 and progress.accepted == 60
+
+
+def test_a_killed_run_polls_no_earlier_than_it_may(start, stubs, tmp_path):
+    """Files and batches cost nothing against the rate limits, but a Retry-After holds them, and the next process."""
+
+    class Closing(GatedFake):
+        polls = 0
+
+        def route(self, method, route, path, headers, body):
+            self.polls += method == "GET" and route == "/batches/batch_1"
+            if method == "GET" and self.polls == 1:
+                return self.fault("429_seconds", route, headers, body)
+            return super().route(method, route, path, headers, body)
+
+    with Closing(batch_polls=1, retry_after_s=6) as fake:
+        server = start(fake)
+        first = threading.Thread(target=lambda: pytest.raises(grpc.RpcError, run_batch, server, stubs))
+        first.start()
+        deadline = time.monotonic() + 60
+        while not any("closed_until_ms" in j.read_text() for j in (tmp_path / "data").rglob("*.journal")):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        server.process.kill()
+        first.join(60)
+        time.sleep(GRACE_S)  # the fake forgives what comes right after its answer
+        _, progress = run_batch(start(fake), stubs)
+        assert progress.accepted == 60 and len(fake.jobs.batches) == 1
+        assert fake.polls == 2 and fake.violations == [] and time.time() >= fake.allowed_at
 
 
 def test_what_rounds_consumed_survives_a_kill(start, stubs, tmp_path):
