@@ -18,6 +18,7 @@ from conftest import BIN
 PROBE = BIN / "tests/clip_probe"
 FEATURES = 1e-4  # of unit features, in fp32; measured 2e-7
 SCORES = 1e-3    # what a dataset may differ by; measured 4e-7
+ROUNDING = 1e-6     # the same weights at other addresses: a matrix product may add in another order
 TEXTS = ["a red circle on grass", "a blue circle on grass", "", "photo of a café, 50% off!!", "word " * 200]
 
 
@@ -105,12 +106,12 @@ def test_as_transformers_saves_it(tmp_path):
     want = ours(tmp_path, tmp_path / "clip", pictures(2, (64, 64)), TEXTS[:2])
     model.save_pretrained(tmp_path / "clip")
     again = ours(tmp_path, tmp_path / "clip", pictures(2, (64, 64)), TEXTS[:2])
-    assert all(torch.equal(a, b) for a, b in zip(again, want))
+    assert all((a - b).abs().max() < ROUNDING for a, b in zip(again, want))
     (tmp_path / "clip/model.safetensors").unlink()
     state = model.state_dict() | {"text_model.embeddings.position_ids": torch.arange(77)[None]}
     torch.save(state, tmp_path / "clip/pytorch_model.bin")
     again = ours(tmp_path, tmp_path / "clip", pictures(2, (64, 64)), TEXTS[:2])
-    assert all(torch.equal(a, b) for a, b in zip(again, want))
+    assert all((a - b).abs().max() < ROUNDING for a, b in zip(again, want))
     half = clip_models.make_clip("tiny", tmp_path / "half", dtype=torch.float16)
     tokenizer = CLIPTokenizer.from_pretrained(tmp_path / "half")
     want = clip_similarity(half, tokenizer, pictures(2, (64, 64)), TEXTS[:2], 32)
@@ -200,6 +201,14 @@ def test_safety_checker(tmp_path, name, shape):
             assert np.abs(np.array(one["special"] + one["concepts"]) - values.numpy()).max() < FEATURES
 
 
+def same_verdicts(got, want):
+    """The same images are unsafe, and every cosine is the same but for the last bits (ROUNDING)."""
+    return len(got) == len(want) and all(
+        g["unsafe"] == w["unsafe"] and g.keys() == w.keys() and
+        all(np.abs(np.array(g[part]) - np.array(w[part])).max() < ROUNDING for part in ("special", "concepts") if part in w)
+        for g, w in zip(got, want))
+
+
 def test_published_safety_checker_names_and_torch_file(tmp_path):
     """pytorch_model.bin with the names of the published file, position_ids included; no feature_extractor beside."""
     model = clip_models.make_safety_checker("tiny", tmp_path / "pipeline")
@@ -210,7 +219,7 @@ def test_published_safety_checker_names_and_torch_file(tmp_path):
     state["vision_model.vision_model.embeddings.position_ids"] = torch.arange(17)[None]
     (tmp_path / "pipeline/safety_checker/model.safetensors").unlink()
     torch.save(state, tmp_path / "pipeline/safety_checker/pytorch_model.bin")
-    assert safety(tmp_path, tmp_path / "pipeline/safety_checker", image) == want
+    assert same_verdicts(safety(tmp_path, tmp_path / "pipeline/safety_checker", image), want)
     model.save_pretrained(tmp_path / "pipeline/safety_checker")  # the installed version's own names
     (tmp_path / "pipeline/safety_checker/pytorch_model.bin").unlink()
-    assert safety(tmp_path, tmp_path / "pipeline/safety_checker", image) == want
+    assert same_verdicts(safety(tmp_path, tmp_path / "pipeline/safety_checker", image), want)
