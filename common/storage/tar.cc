@@ -195,7 +195,7 @@ absl::Status TarReader::Skip(int64_t bytes) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<bool> TarReader::Next(TarMember& member) {
+absl::StatusOr<bool> TarReader::Next(TarMember& member, bool with_contents) {
   PaxFields pax;
   std::optional<std::string> long_name;
   std::string header;
@@ -230,9 +230,12 @@ absl::StatusOr<bool> TarReader::Next(TarMember& member) {
     if (ustar && !prefix.empty()) member.name = absl::StrCat(prefix, "/", member.name);
     if (long_name.has_value()) member.name = *long_name;
     if (pax.path.has_value()) member.name = *pax.path;
+    member.offset = offset_;
+    member.size = *size;
     member.contents.clear();
-    member.too_large = *size > static_cast<int64_t>(max_member_bytes_);
-    IP2P_RETURN_IF_ERROR(member.too_large ? Skip(*size) : ReadContents(*size, member.contents));
+    member.too_large = with_contents && *size > static_cast<int64_t>(max_member_bytes_);
+    const bool read = with_contents && !member.too_large;
+    IP2P_RETURN_IF_ERROR(read ? ReadContents(*size, member.contents) : Skip(*size));
     return true;
   }
 }

@@ -39,6 +39,8 @@ struct TarMember {
   std::string name;  // as it stands in the archive: never a path to write to
   std::string contents;
   bool too_large = false;  // over the reader's limit: its contents were passed over
+  int64_t offset = 0;      // of the contents in the archive
+  int64_t size = 0;        // of the contents
 };
 
 class TarReader {
@@ -49,7 +51,8 @@ class TarReader {
 
   // The next regular file; false at the end. What else there is (folders, links, devices) is passed over and
   // counted. DATA_LOSS: no tar archive, damaged or cut short.
-  absl::StatusOr<bool> Next(TarMember& member);
+  // Without `with_contents` they are passed over unread: for an index of a long archive.
+  absl::StatusOr<bool> Next(TarMember& member, bool with_contents = true);
   int64_t passed_over() const { return passed_over_; }  // links and devices
 
  private:
