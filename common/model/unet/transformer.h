@@ -70,6 +70,7 @@ class SpatialTransformerImpl : public torch::nn::Module {
   // x [N,C,H,W] -> the same. `next` is the index in `text` of its first block, and is moved past its last.
   torch::Tensor forward(const torch::Tensor& x, const TextContext& text, size_t& next,
                         const AttentionControl& control) const;
+  size_t blocks() const { return blocks_.size(); }
   void AppendText(const torch::Tensor& text, TextContext& context) const;
 
  private:

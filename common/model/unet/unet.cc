@@ -99,7 +99,10 @@ torch::Tensor UNetImpl::forward(const torch::Tensor& x, const torch::Tensor& tim
                                 const TextContext& text, const AttentionControl& control) const {
   TORCH_CHECK(0 <= control.borrowers && 2 * control.borrowers <= x.size(0), control.borrowers, " of ",
               x.size(0), " rows borrow maps; wants 0 to half of them");
-  UNetInputs in{.silu_temb = EmbedTime(timesteps), .text = text, .control = control};
+  UNetInputs in{.silu_temb = EmbedTime(timesteps),
+                .text = text,
+                .control = control,
+                .recompute = recompute_ && torch::GradMode::is_enabled()};
   torch::Tensor h = conv_in_->forward(x.to(conv_in_->dtype()).contiguous(torch::MemoryFormat::ChannelsLast));
   std::vector<torch::Tensor> skips = {h};
   for (const DownBlock& block : down_) h = block->forward(std::move(h), in, skips);

@@ -20,12 +20,15 @@ class UNetImpl : public torch::nn::Module {
   // that survive the halvings; x is converted to the weights' type inside. `control`: see its header.
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& timesteps, const TextContext& text,
                         const AttentionControl& control = {}) const;
+  // Gradient checkpointing (recompute.h): memory of training for a second forward pass. Not for inference.
+  void set_recompute(bool recompute) { recompute_ = recompute; }
 
  private:
   // timesteps [N] -> silu of the time embedding [N,4*block_out_channels[0]], in the weights' type.
   torch::Tensor EmbedTime(const torch::Tensor& timesteps) const;
 
   UNetConfig config_;
+  bool recompute_ = false;
   Conv2d conv_in_;
   Linear time_linear_1_{nullptr}, time_linear_2_{nullptr};
   std::vector<DownBlock> down_;

@@ -1,6 +1,7 @@
 // See unet_blocks.h.
 #include "common/model/unet/unet_blocks.h"
 
+#include "common/model/recompute.h"
 #include "common/model/scope.h"
 
 namespace ip2p {
@@ -22,6 +23,28 @@ void RegisterLevel(torch::nn::Module& block, const UNetLevelConfig& c, std::vect
   for (size_t i = 0; i < c.resnets.size(); ++i) resnets.push_back(scope->Add(i, ResnetBlock(c.resnets[i])));
 }
 
+torch::Tensor RunResnet(const ResnetBlock& resnet, torch::Tensor x, const UNetInputs& in) {
+  if (!in.recompute) return resnet->forward(std::move(x), in.silu_temb);
+  return Recompute([resnet](const std::vector<torch::Tensor>& i) { return resnet->forward(i[0], i[1]); },
+                   {std::move(x), in.silu_temb});
+}
+
+torch::Tensor RunAttention(const SpatialTransformer& attention, const torch::Tensor& x, UNetInputs& in) {
+  if (!in.recompute) return attention->forward(x, in.text, in.next_text, in.control);
+  const size_t blocks = attention->blocks(), first = in.next_text;
+  in.next_text += blocks;
+  std::vector<torch::Tensor> inputs = {x};
+  for (const auto* tensors : {&in.text.keys, &in.text.values})
+    inputs.insert(inputs.end(), tensors->begin() + first, tensors->begin() + first + blocks);
+  const auto segment = [attention, blocks, control = in.control](const std::vector<torch::Tensor>& i) {
+    const auto keys = i.begin() + 1, values = keys + blocks;
+    const TextContext text{.keys = {keys, values}, .values = {values, i.end()}};
+    size_t next = 0;
+    return attention->forward(i[0], text, next, control);
+  };
+  return Recompute(segment, std::move(inputs));
+}
+
 }  // namespace
 
 DownBlockImpl::DownBlockImpl(const UNetLevelConfig& c) {
@@ -34,8 +57,8 @@ DownBlockImpl::DownBlockImpl(const UNetLevelConfig& c) {
 torch::Tensor DownBlockImpl::forward(torch::Tensor x, UNetInputs& in,
                                      std::vector<torch::Tensor>& skips) const {
   for (size_t i = 0; i < resnets_.size(); ++i) {
-    x = resnets_[i]->forward(std::move(x), in.silu_temb);
-    if (!attentions_.empty()) x = attentions_[i]->forward(x, in.text, in.next_text, in.control);
+    x = RunResnet(resnets_[i], std::move(x), in);
+    if (!attentions_.empty()) x = RunAttention(attentions_[i], x, in);
     skips.push_back(x);
   }
   if (downsampler_) {
@@ -57,9 +80,9 @@ MidBlockImpl::MidBlockImpl(const ResnetBlockConfig& resnet, const TransformerCon
 }
 
 torch::Tensor MidBlockImpl::forward(torch::Tensor x, UNetInputs& in) const {
-  x = before_->forward(std::move(x), in.silu_temb);
-  x = attention_->forward(x, in.text, in.next_text, in.control);
-  return after_->forward(std::move(x), in.silu_temb);
+  x = RunResnet(before_, std::move(x), in);
+  x = RunAttention(attention_, x, in);
+  return RunResnet(after_, std::move(x), in);
 }
 
 UpBlockImpl::UpBlockImpl(const UNetLevelConfig& c) {
@@ -73,8 +96,8 @@ torch::Tensor UpBlockImpl::forward(torch::Tensor x, UNetInputs& in, std::vector<
   for (size_t i = 0; i < resnets_.size(); ++i) {
     x = JoinChannels(x, skips.back());
     skips.pop_back();
-    x = resnets_[i]->forward(std::move(x), in.silu_temb);
-    if (!attentions_.empty()) x = attentions_[i]->forward(x, in.text, in.next_text, in.control);
+    x = RunResnet(resnets_[i], std::move(x), in);
+    if (!attentions_.empty()) x = RunAttention(attentions_[i], x, in);
   }
   return upsampler_ ? upsampler_->forward(std::move(x), skips.back().size(2), skips.back().size(3)) : x;
 }

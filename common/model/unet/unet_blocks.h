@@ -22,7 +22,8 @@ struct UNetInputs {
   torch::Tensor silu_temb;  // [N,time]
   const TextContext& text;
   const AttentionControl control;
-  size_t next_text = 0;  // index of the next cross-attention in `text`
+  bool recompute = false;  // each resnet and transformer keeps its inputs only (recompute.h)
+  size_t next_text = 0;    // index of the next cross-attention in `text`
 };
 
 class DownBlockImpl : public torch::nn::Module {
