@@ -78,6 +78,7 @@ struct CurlHttpClient::Transfer {
   size_t header_bytes = 0;
   size_t body_sent = 0;
   bool body_too_long = false;
+  bool success = false;  // the answer that comes is a 2xx
   bool finished = false;
   bool cancelled = false;
   CURLcode code = CURLE_OK;
@@ -91,6 +92,8 @@ size_t CurlHttpClient::Transfer::OnHeader(char* data, size_t size, size_t count,
   if (transfer.header_bytes > kMaxHeaderBytes) return 0;
   if (line.substr(0, 5) == "HTTP/") {  // another answer begins: the one before was "100 Continue"
     transfer.response.headers.clear();
+    const size_t code = line.find(' ');
+    transfer.success = code != absl::string_view::npos && line.substr(code + 1, 1) == "2";
     return size * count;
   }
   const size_t colon = line.find(':');
@@ -102,6 +105,10 @@ size_t CurlHttpClient::Transfer::OnHeader(char* data, size_t size, size_t count,
 
 size_t CurlHttpClient::Transfer::OnBody(char* data, size_t size, size_t count, void* self) {
   auto& transfer = *static_cast<Transfer*>(self);
+  if (transfer.success && transfer.request.on_body != nullptr) {
+    transfer.request.on_body({data, size * count});
+    return size * count;
+  }
   if (size * count > transfer.request.max_body_bytes - transfer.response.body.size()) {
     transfer.body_too_long = true;
     return 0;

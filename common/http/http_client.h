@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -30,6 +31,10 @@ struct HttpRequest {
   absl::Duration stall_timeout = absl::Seconds(60);   // below 1 byte/s for so long
   absl::Duration total_timeout = absl::Seconds(120);  // from sending to the last byte
   size_t max_body_bytes = 8 << 20;                    // of the answer, counted as it comes
+
+  // Takes the body of a 2xx answer piece by piece as it comes, for an answer without an end; the response's
+  // is then empty and max_body_bytes doesn't count. On the loop's thread; sends nothing itself.
+  std::function<void(std::string_view piece)> on_body;
 };
 
 struct HttpResponse {

@@ -1,10 +1,10 @@
-#include "services/prompt_generator/loop_thread.h"
+#include "common/http/loop_thread.h"
 
 #include <utility>
 
 #include "absl/synchronization/notification.h"
 
-namespace ip2p::prompt_generator {
+namespace ip2p {
 
 LoopThread::LoopThread() : thread_([this] { loop_.Run(UntilStopped()); }) {}
 
@@ -24,4 +24,4 @@ void LoopThread::Call(absl::AnyInvocable<void() &&> work) {
 
 Task<void> LoopThread::UntilStopped() { co_await stopped_; }
 
-}  // namespace ip2p::prompt_generator
+}  // namespace ip2p

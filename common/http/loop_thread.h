@@ -7,7 +7,7 @@
 #include "common/base/task.h"
 #include "common/http/event_loop.h"
 
-namespace ip2p::prompt_generator {
+namespace ip2p {
 
 class LoopThread {
  public:
@@ -31,4 +31,4 @@ class LoopThread {
   std::thread thread_;
 };
 
-}  // namespace ip2p::prompt_generator
+}  // namespace ip2p

@@ -13,7 +13,7 @@
 #include "common/rpc/server.h"
 #include "services/prompt_generator/config.h"
 #include "services/prompt_generator/finetune_service.h"
-#include "services/prompt_generator/loop_thread.h"
+#include "common/http/loop_thread.h"
 #include "services/prompt_generator/prompt_metrics.h"
 #include "services/prompt_generator/prompt_service.h"
 #include "services/prompt_generator/run_registry.h"

@@ -10,7 +10,7 @@
 #include "common/rpc/call_scope.h"
 #include "ip2p/prompt/v1/prompt_service.grpc.pb.h"
 #include "services/prompt_generator/config.h"
-#include "services/prompt_generator/loop_thread.h"
+#include "common/http/loop_thread.h"
 #include "services/prompt_generator/prompt_metrics.h"
 #include "services/prompt_generator/run_registry.h"
 

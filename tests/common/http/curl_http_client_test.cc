@@ -50,6 +50,21 @@ TEST(CurlHttpClientTest, SendsWhatItIsGiven) {
   EXPECT_THAT(seen, Not(HasSubstr("Expect:")));
 }
 
+TEST(CurlHttpClientTest, GivesTheBodyPieceByPieceToWhoAsks) {
+  ScriptedServer server(ScriptedServer::Bytes(Answer("200 OK", "one two")));
+  std::string taken;
+  HttpRequest request{.url = server.url(), .max_body_bytes = 3};
+  request.on_body = [&taken](std::string_view piece) { taken += piece; };
+  const auto response = Exchange(request);
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_EQ(taken, "one two");
+  EXPECT_EQ(response->body, "");
+  ScriptedServer refusing(ScriptedServer::Bytes(Answer("410 Gone", "old")));
+  request.url = refusing.url();
+  EXPECT_EQ(Exchange(request)->body, "old") << "what is no success is answered as ever";
+  EXPECT_EQ(taken, "one two");
+}
+
 TEST(CurlHttpClientTest, ForgetsTheHeadersOf100Continue) {
   ScriptedServer server(
       ScriptedServer::Bytes("HTTP/1.1 100 Continue\r\nX-Early: 1\r\n\r\n" + Answer("200 OK", "{}")));
