@@ -127,8 +127,7 @@ void Coordinator::OnLost(Live& live, const std::string& reason, absl::Time now) 
   if (never_came) {
     changed.not_before = now;
   } else {
-    const std::optional<absl::Time> next =
-        NextRestart(live.job.restarts, live.job.plan.max_restarts, now, parts_.random());
+    const std::optional<absl::Time> next = NextRestart(live.job, now, parts_.random());
     if (!next) {
       const std::string error =
           absl::StrCat(reason, "; ", live.job.restarts, " restarts are used up (max_restarts)");
@@ -136,6 +135,7 @@ void Coordinator::OnLost(Live& live, const std::string& reason, absl::Time now) 
     }
     changed.not_before = *next;
     ++changed.restarts;
+    ++changed.fruitless_restarts;
   }
   if (!Commit(live, std::move(changed)).ok()) return;
   live.stop_since = now;

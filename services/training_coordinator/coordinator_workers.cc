@@ -125,6 +125,7 @@ absl::Status Coordinator::RecordCheckpoint(const WorkerId& worker, CheckpointRec
   }
   Job changed = live->job;
   changed.from_step.reset();
+  changed.fruitless_restarts = 0;
   if (changed.wish == Wish::kNone && changed.save_at && step >= *changed.save_at) changed.save_at.reset();
   IP2P_RETURN_IF_ERROR(Commit(*live, std::move(changed), std::move(with)));
   parts_.metrics->OnCheckpoint(live->job.plan.objective, checkpoint.create_time);

@@ -124,11 +124,12 @@ Judgement JudgeGroup(const GroupView& group, const GroupLimits& limits, absl::Ti
   return {};
 }
 
-std::optional<absl::Time> NextRestart(int restarts, int max_restarts, absl::Time now, double random) {
+std::optional<absl::Time> NextRestart(const Job& job, absl::Time now, double random) {
+  if (job.restarts >= job.plan.max_restarts) return std::nullopt;
+  const int attempt = job.fruitless_restarts + 1;
   const RetryPolicy policy{
-      .max_attempts = max_restarts + 1, .first_wait = kFirstWait, .longest_wait = kLongestWait};
-  const RetryDecision decision = NextRetry(policy, {.attempt = restarts + 1, .now = now, .random = random});
-  if (decision.verdict != RetryVerdict::kWait) return std::nullopt;
+      .max_attempts = attempt + 1, .first_wait = kFirstWait, .longest_wait = kLongestWait};
+  const RetryDecision decision = NextRetry(policy, {.attempt = attempt, .now = now, .random = random});
   return now + decision.wait;
 }
 

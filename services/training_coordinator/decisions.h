@@ -77,8 +77,9 @@ inline constexpr int kExitDone = 0;
 inline constexpr int kExitStopped = 3;
 inline constexpr int kExitFatal = 42;
 
-// When a job that lost its group starts again: nothing when its restarts are used up. `random` in [0, 1).
-std::optional<absl::Time> NextRestart(int restarts, int max_restarts, absl::Time now, double random);
+// When a job that lost its group starts again: nothing when its restarts are used up. It waits longer each
+// time that no checkpoint came in between. `random` in [0, 1).
+std::optional<absl::Time> NextRestart(const Job& job, absl::Time now, double random);
 
 // A step that no rank can have passed before all of them have heard of it, at most max_steps.
 int64_t CommonSaveStep(const std::vector<RankView>& ranks, absl::Duration heartbeat, int64_t max_steps);

@@ -84,6 +84,7 @@ struct Job {
   Wish wish = Wish::kNone;  // while kRunning
   std::string error;
   int restarts = 0;
+  int fruitless_restarts = 0;                     // since the last checkpoint: the back-off grows with these
   int64_t queue_order = 0;                        // while kQueued: the smallest goes first
   absl::Time not_before = absl::InfinitePast();   // while kRestarting: end of the back-off
   absl::Time create_time = absl::InfinitePast();  // InfinitePast: not yet

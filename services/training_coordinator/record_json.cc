@@ -165,6 +165,7 @@ std::string ToJson(const Job& job) {
             {"wish", static_cast<int>(job.wish)},
             {"error", job.error},
             {"restarts", job.restarts},
+            {"fruitless_restarts", job.fruitless_restarts},
             {"queue_order", job.queue_order},
             {"epoch", job.epoch},
             {"launched", job.launched},
@@ -216,6 +217,7 @@ absl::StatusOr<Job> JobFromJson(const std::string& text) {
   reader.Read("wish", wish);
   reader.Read("error", job.error);
   reader.Read("restarts", job.restarts);
+  reader.Read("fruitless_restarts", job.fruitless_restarts);
   reader.Read("queue_order", job.queue_order);
   reader.Read("not_before", job.not_before);
   reader.Read("create_time", job.create_time);

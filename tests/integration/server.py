@@ -33,13 +33,18 @@ def stubs(tmp_path_factory):
     from ip2p.pair.v1 import pair_pb2, pair_service_pb2, pair_service_pb2_grpc
     from ip2p.prompt.v1 import finetune_service_pb2, finetune_service_pb2_grpc, prompt_pb2, prompt_service_pb2
     from ip2p.prompt.v1 import prompt_service_pb2_grpc
+    from ip2p.training.v1 import job_pb2, training_service_pb2, training_service_pb2_grpc
+    from ip2p.training.v1 import worker_service_pb2, worker_service_pb2_grpc
 
     class Stubs:
+        folder = out
         edit, edit_service, edit_grpc = edit_pb2, edit_service_pb2, edit_service_pb2_grpc
         image, model_service, model_grpc = image_pb2, model_service_pb2, model_service_pb2_grpc
         pair, pair_service, pair_grpc = pair_pb2, pair_service_pb2, pair_service_pb2_grpc
         prompt, prompt_service, prompt_grpc = prompt_pb2, prompt_service_pb2, prompt_service_pb2_grpc
         finetune, finetune_grpc = finetune_service_pb2, finetune_service_pb2_grpc
+        job, training_service, training_grpc = job_pb2, training_service_pb2, training_service_pb2_grpc
+        worker_service, worker_grpc = worker_service_pb2, worker_service_pb2_grpc
 
     return Stubs
 

@@ -153,13 +153,20 @@ TEST_F(JudgeTest, TheRankAtFaultCountsMoreThanItsPeers) {
   EXPECT_EQ(After({}).reason, "rank 1 left: the loss is not a number");
 }
 
-TEST(NextRestartTest, WaitsLongerEachTimeUntilTheyAreUsedUp) {
+TEST(NextRestartTest, WaitsLongerEachTimeWithoutACheckpointUntilTheyAreUsedUp) {
   const absl::Time now = absl::FromUnixSeconds(100);
-  EXPECT_EQ(NextRestart(0, 2, now, 0), now + absl::Seconds(1));
-  EXPECT_EQ(NextRestart(1, 2, now, 0), now + absl::Seconds(2));
-  EXPECT_EQ(NextRestart(2, 2, now, 0), std::nullopt);
-  EXPECT_EQ(NextRestart(0, 0, now, 0), std::nullopt);
-  EXPECT_EQ(NextRestart(50, 100, now, 0), now + absl::Minutes(2));
+  Job job;
+  job.plan.max_restarts = 2;
+  EXPECT_EQ(NextRestart(job, now, 0), now + absl::Seconds(1));
+  job.restarts = job.fruitless_restarts = 1;
+  EXPECT_EQ(NextRestart(job, now, 0), now + absl::Seconds(2));
+  job.fruitless_restarts = 0;
+  EXPECT_EQ(NextRestart(job, now, 0), now + absl::Seconds(1)) << "it got on";
+  job.restarts = 2;
+  EXPECT_EQ(NextRestart(job, now, 0), std::nullopt);
+  job.plan.max_restarts = 100;
+  job.fruitless_restarts = 50;
+  EXPECT_EQ(NextRestart(job, now, 0), now + absl::Minutes(2));
 }
 
 RankView At(int64_t step, absl::Duration duration) {

@@ -18,6 +18,7 @@ inline Job FullJob(const std::string& id, int64_t number) {
   job.wish = Wish::kPause;
   job.error = "an \"error\" \n";
   job.restarts = 2;
+  job.fruitless_restarts = 1;
   job.queue_order = 7;
   job.not_before = absl::FromUnixMicros(1'000'001);
   job.create_time = absl::FromUnixMicros(2'000'002);
