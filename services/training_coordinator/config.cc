@@ -3,18 +3,31 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <system_error>
 #include <thread>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "common/rpc/server_settings.h"
+#include "common/storage/read_file.h"
 
 namespace ip2p::training_coordinator {
 namespace {
 
+constexpr size_t kMaxDsnBytes = 4096;
+constexpr char kMounted[] =
+    "/var/run/secrets/kubernetes.io/serviceaccount/";  // in every pod that has an account
+
 // What has another type in the config.
+struct Texts {
+  std::string postgres_dsn_file;
+  std::string launcher = "local";
+  KubernetesOptions kubernetes;
+};
 struct Numbers {
   double heartbeat_seconds = 1;
   double join_timeout_seconds = 300;
@@ -72,6 +85,83 @@ void DeclareWorkers(Settings& settings, ServerConfig& config) {
   settings.Add("edit_tls_key_file", &config.edit_server.tls_key_file, "PEM key of it");
 }
 
+void DeclareKubernetes(Settings& settings, Texts& texts) {
+  KubernetesOptions& options = texts.kubernetes;
+  settings.Add(
+      "postgres_dsn_file", &texts.postgres_dsn_file,
+      "holds the DSN of a PostgreSQL store (or the variable IP2P_POSTGRES_DSN); default: SQLite in data_dir");
+  settings.Add("launcher", &texts.launcher,
+               "local (processes of this machine) or kubernetes (an Indexed Job)");
+  settings.Add("kubernetes_server", &options.access.server, "https://HOST:PORT; default: this pod's cluster");
+  settings.Add("kubernetes_namespace", &options.access.space, "of the workers; default: this pod's");
+  settings.Add("kubernetes_token_file", &options.access.token_file, "default: this pod's account");
+  settings.Add("kubernetes_ca_file", &options.ca_file, "PEM roots of the API server; default: this pod's");
+  settings.Add("worker_image", &options.pods.image, "container image of workers");
+  settings.Add("worker_data_claim", &options.pods.data_claim,
+               "volume claim of data_dir, mounted at that path");
+  settings.Add("worker_service_account", &options.pods.service_account, "of workers' pods");
+  settings.Add("worker_memory", &options.pods.memory, "of a worker, as Kubernetes writes it");
+  settings.Add("worker_gpu_resource", &options.pods.gpu_resource, "that a worker with a GPU takes one of");
+}
+
+std::string ReadWord(const std::string& path) {
+  std::string word;
+  std::ifstream(path) >> word;
+  return word;
+}
+
+// Never from a flag: it may hold a password.
+void ReadDsn(const Texts& texts, const Settings::Environment& environment, ServerConfig& config,
+             std::vector<std::string>& faults) {
+  if (texts.postgres_dsn_file.empty()) {
+    const char* dsn = environment("IP2P_POSTGRES_DSN");
+    config.postgres_dsn = dsn == nullptr ? "" : dsn;
+    return;
+  }
+  const absl::StatusOr<std::string> text =
+      ReadFile(texts.postgres_dsn_file, "postgres_dsn_file", kMaxDsnBytes);
+  if (text.ok()) config.postgres_dsn = std::string(absl::StripAsciiWhitespace(*text));
+  if (config.postgres_dsn.empty())
+    faults.emplace_back("postgres_dsn_file is empty or can't be read; wants a DSN");
+}
+
+void ReadKubernetes(Texts& texts, const Settings::Environment& environment, ServerConfig& config,
+                    std::vector<std::string>& faults) {
+  if (texts.launcher == "local") return;
+  if (texts.launcher != "kubernetes") {
+    faults.push_back(absl::StrCat("launcher is \"", texts.launcher, "\"; wants local or kubernetes"));
+    return;
+  }
+  KubernetesOptions& options = texts.kubernetes;
+  KubernetesAccess& access = options.access;
+  const char* host = environment("KUBERNETES_SERVICE_HOST");
+  const char* port = environment("KUBERNETES_SERVICE_PORT");
+  if (access.server.empty() && host != nullptr && port != nullptr) {
+    const bool is_ipv6 = std::string(host).find(':') != std::string::npos;
+    access.server = absl::StrCat("https://", is_ipv6 ? "[" : "", host, is_ipv6 ? "]:" : ":", port);
+    if (access.token_file.empty()) access.token_file = absl::StrCat(kMounted, "token");
+    if (options.ca_file.empty()) options.ca_file = absl::StrCat(kMounted, "ca.crt");
+    if (access.space.empty()) access.space = ReadWord(absl::StrCat(kMounted, "namespace"));
+  }
+  const std::pair<const char*, const std::string*> needed[] = {
+      {"kubernetes_server", &access.server},
+      {"kubernetes_namespace", &access.space},
+      {"worker_image", &options.pods.image},
+      {"worker_data_claim", &options.pods.data_claim},
+      {"worker_address", &config.worker_address}};
+  for (const auto& [name, value] : needed) {
+    if (value->empty())
+      faults.push_back(absl::StrCat(name, " is missing; wants one with launcher kubernetes"));
+  }
+  options.pods.data_dir = config.data_dir;
+  options.pods.grace_seconds = static_cast<int>(absl::ToInt64Seconds(config.limits.stop_grace));
+  for (const std::string& variable : config.worker_env) {
+    const std::pair<std::string, std::string> parts = absl::StrSplit(variable, absl::MaxSplits('=', 1));
+    options.pods.environment[parts.first] = parts.second;
+  }
+  config.kubernetes = std::move(options);
+}
+
 void ReadNumbers(const Numbers& numbers, ServerConfig& config) {
   CoordinatorLimits& limits = config.limits;
   limits.group.heartbeat = absl::Seconds(numbers.heartbeat_seconds);
@@ -111,18 +201,22 @@ absl::StatusOr<std::optional<ServerConfig>> LoadServerConfig(const std::vector<s
                                                              const Settings::Environment& environment) {
   ServerConfig config;
   Numbers numbers;
+  Texts texts;
   Settings settings(
       "ip2p_training_coordinator: starts, watches, stops and resumes training over gRPC "
       "(ip2p.training.v1.TrainingService).");
   DeclareServer(settings, config);
   DeclareJobs(settings, config, numbers);
   DeclareWorkers(settings, config);
+  DeclareKubernetes(settings, texts);
   std::vector<std::string> faults;
   if (!LoadOrPrint(settings, args, environment, "ip2p_training_coordinator " IP2P_VERSION, faults)) {
     return std::optional<ServerConfig>();
   }
   ReadNumbers(numbers, config);
   Check(config, faults);
+  ReadDsn(texts, environment, config, faults);
+  ReadKubernetes(texts, environment, config, faults);
   ReadLogLevel(config.log_level, faults);
   if (config.metrics_listen == "off") config.metrics_listen.clear();
   CheckTlsFiles(config.tls_cert_file, config.tls_key_file, config.tls_client_ca_file, faults);

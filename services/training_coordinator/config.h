@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "common/base/settings.h"
 #include "services/training_coordinator/coordinator.h"
+#include "services/training_coordinator/kubernetes_launcher.h"
 #include "services/training_coordinator/model_server.h"
 
 namespace ip2p::training_coordinator {
@@ -19,12 +20,14 @@ struct ServerConfig {
   std::string metrics_listen = "127.0.0.1:9467";  // empty: none
 
   std::string data_dir;
+  std::string postgres_dsn;  // empty: SQLite in data_dir
   CoordinatorLimits limits;
   int threads_per_slot = 1;
 
   std::string worker_address;  // that workers call; empty: worker_listen with the port that was bound
   std::string worker_program;
   std::vector<std::string> worker_env;
+  std::optional<KubernetesOptions> kubernetes;  // set: that launcher; else workers are local
 
   ModelServerOptions edit_server;
 

@@ -9,7 +9,9 @@
 #include "common/base/log.h"
 #include "common/base/random.h"
 #include "common/base/status_macros.h"
+#include "services/training_coordinator/kubernetes_launcher.h"
 #include "services/training_coordinator/local_launcher.h"
+#include "services/training_coordinator/postgres_store.h"
 #include "services/training_coordinator/sqlite_store.h"
 
 namespace ip2p::training_coordinator {
@@ -31,10 +33,18 @@ absl::StatusOr<std::unique_ptr<TrainingServer>> StartRealServer(const ServerConf
   const JobFolders folders(config.data_dir);
   IP2P_RETURN_IF_ERROR(folders.Prepare());
   World world;
-  IP2P_ASSIGN_OR_RETURN(world.store, SqliteStore::Open(folders.StoreFile()));
-  world.launcher = std::make_unique<LocalLauncher>(
-      LocalLauncherOptions{.program = config.worker_program, .environment = config.worker_env},
-      config.data_dir);
+  if (config.postgres_dsn.empty()) {
+    IP2P_ASSIGN_OR_RETURN(world.store, SqliteStore::Open(folders.StoreFile()));
+  } else {
+    IP2P_ASSIGN_OR_RETURN(world.store, PostgresStore::Open(config.postgres_dsn));
+  }
+  if (config.kubernetes) {
+    world.launcher = std::make_unique<KubernetesLauncher>(*config.kubernetes);
+  } else {
+    world.launcher = std::make_unique<LocalLauncher>(
+        LocalLauncherOptions{.program = config.worker_program, .environment = config.worker_env},
+        config.data_dir);
+  }
   IP2P_ASSIGN_OR_RETURN(world.model_server, ConnectModelServer(config.edit_server));
   return TrainingServer::Start(config, std::move(world), std::move(on_fatal));
 }
