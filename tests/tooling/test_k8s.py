@@ -57,7 +57,7 @@ def pod_specs(base):
 
 
 def test_there_are_manifests():
-    assert [base.name for base in BASES] == ["pair-job"]
+    assert [base.name for base in BASES] == ["pair-job", "training-coordinator"]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -76,8 +76,10 @@ def test_the_validator_refuses_what_is_wrong():
 
 @pytest.mark.parametrize("base", BASES, ids=lambda base: base.name)
 def test_pods_are_confined(base):
+    trusted = {subject["name"] for binding in of_kind(base, "RoleBinding") for subject in binding["subjects"]}
     for spec in pod_specs(base):
-        assert spec["automountServiceAccountToken"] is False
+        # Only who was given a role has a token to use it with.
+        assert spec["automountServiceAccountToken"] is (spec["serviceAccountName"] in trusted)
         pod = spec["securityContext"]
         assert pod["runAsNonRoot"] is True
         assert pod["runAsUser"] > 0
@@ -141,3 +143,42 @@ def test_the_pair_jobs_variables_are_flags():
     for name in settings["data"]:
         flag = "--" + name.removeprefix("IP2P_").lower().replace("_", "-")
         assert name.startswith("IP2P_") and f'"{flag}"' in source, name
+
+
+COORDINATOR = repository.ROOT / "k8s" / "base" / "training-coordinator"
+
+
+def test_the_coordinator_may_only_launch_jobs():
+    (role,) = of_kind(COORDINATOR, "Role")
+    assert {(g, r): sorted(rule["verbs"]) for rule in role["rules"] for g in rule["apiGroups"] for r in rule["resources"]} == {
+        ("batch", "jobs"): ["create", "delete", "get", "list", "watch"],
+        ("", "pods"): ["get", "list"],
+    }
+    assert not of_kind(COORDINATOR, "ClusterRole") and not of_kind(COORDINATOR, "ClusterRoleBinding")
+
+
+def test_the_coordinators_variables_are_settings():
+    source = repository.text("services/training_coordinator/config.cc")
+    (settings,) = of_kind(COORDINATOR, "ConfigMap")
+    for name in settings["data"]:
+        assert name.startswith("IP2P_") and f'Add("{name.removeprefix("IP2P_").lower()}"' in source, name
+
+
+def test_workers_meet_the_coordinator_where_it_listens():
+    (settings,) = of_kind(COORDINATOR, "ConfigMap")
+    host, port = settings["data"]["IP2P_WORKER_ADDRESS"].split(":")
+    (service,) = of_kind(COORDINATOR, "Service")
+    assert service["metadata"]["name"] == host and int(port) in [p["port"] for p in service["spec"]["ports"]]
+    (spec,) = pod_specs(COORDINATOR)
+    (container,) = spec["containers"]
+    named = {p["name"]: p["containerPort"] for p in container["ports"]}
+    for p in service["spec"]["ports"]:
+        assert named[p["targetPort"]] == p["port"]
+    for key in ("LISTEN", "WORKER_LISTEN", "METRICS_LISTEN"):
+        assert int(settings["data"][f"IP2P_{key}"].rsplit(":")[-1]) in named.values()
+    names = {d["metadata"]["name"] for d in of_kind(COORDINATOR, "ServiceAccount")}
+    assert settings["data"]["IP2P_WORKER_SERVICE_ACCOUNT"] in names
+    claims = {d["metadata"]["name"] for d in of_kind(COORDINATOR, "PersistentVolumeClaim")}
+    assert settings["data"]["IP2P_WORKER_DATA_CLAIM"] in claims
+    mounts = {m["name"]: m["mountPath"] for m in container["volumeMounts"]}
+    assert mounts["data"] == settings["data"]["IP2P_DATA_DIR"]
