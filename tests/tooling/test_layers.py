@@ -11,6 +11,7 @@ LAYERS = [
     {"model"},
     {"diffusion"},
     {"pipeline"},
+    {"training"},
 ]
 RANK = {folder: rank for rank, layer in enumerate(LAYERS) for folder in layer}
 TORCH = ("torch/", "ATen/", "c10/", "caffe2/")

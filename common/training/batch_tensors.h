@@ -1,0 +1,27 @@
+// Examples to tensors. Internal to this folder. Pure functions.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/model/tokenizer/tokenizer.h"
+#include "common/training/example.h"
+
+namespace ip2p {
+
+// [N,L] int64 on `device`; longer texts are cut as CLIP does.
+torch::Tensor TokenIds(const Tokenizer& tokenizer, const std::vector<std::string>& texts,
+                       torch::Device device);
+
+// [N,3,H,W] float32 in -1..1 on `device`, from pictures of one size.
+torch::Tensor PictureTensor(std::span<const Example> examples, Image Example::*picture, torch::Device device);
+
+// Every parameter of `module`, `prefix` before its name.
+void AppendParameters(const std::string& prefix, torch::nn::Module& module,
+                      std::vector<std::pair<std::string, torch::Tensor>>& all);
+
+}  // namespace ip2p

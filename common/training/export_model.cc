@@ -1,0 +1,97 @@
+// See export_model.h.
+#include "common/training/export_model.h"
+
+#include <filesystem>
+#include <system_error>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
+#include "common/base/status_macros.h"
+#include "common/checkpoint/clip_vocabulary.h"
+#include "common/checkpoint/model_writer.h"
+#include "common/checkpoint/safetensors.h"
+#include "common/checkpoint/tokenizer_files.h"
+#include "common/storage/atomic_file.h"
+#include "common/storage/io_error.h"
+
+namespace ip2p {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The tensors below `prefix`, without it.
+TensorMap Below(const TensorMap& all, const std::string& prefix) {
+  TensorMap part;
+  for (const auto& [name, view] : all) {
+    if (name.starts_with(prefix)) part.emplace(name.substr(prefix.size()), view);
+  }
+  return part;
+}
+
+absl::Status ExportClip(const TrainStart& start, const TensorMap& weights, const std::string& path) {
+  const ClipSource& clip = *start.clip;
+  VocabularyFiles vocabulary{.vocab_json = clip.vocab_json, .merges_txt = clip.merges_txt};
+  if (vocabulary.vocab_json.empty()) {
+    IP2P_ASSIGN_OR_RETURN(vocabulary, StandardVocabularyFiles());
+  }
+  IP2P_ASSIGN_OR_RETURN(auto configs, TokenizerConfigFiles(clip.vocab_json, clip.config.text));
+  IP2P_ASSIGN_OR_RETURN(AtomicFolder folder, AtomicFolder::Create(path));
+  const auto write = [&](const std::string& name, const std::string& text) {
+    return WriteFileAtomically(absl::StrCat(folder.path(), "/", name), text);
+  };
+  IP2P_RETURN_IF_ERROR(write("config.json", start.clip_config_json));
+  if (!start.clip_preprocessor_json.empty())
+    IP2P_RETURN_IF_ERROR(write("preprocessor_config.json", start.clip_preprocessor_json));
+  IP2P_RETURN_IF_ERROR(write("vocab.json", vocabulary.vocab_json));
+  IP2P_RETURN_IF_ERROR(write("merges.txt", vocabulary.merges_txt));
+  for (const auto& [name, text] : configs)
+    IP2P_RETURN_IF_ERROR(write(std::string(absl::StripPrefix(name, "tokenizer/")), text));
+  IP2P_RETURN_IF_ERROR(WriteSafetensors(absl::StrCat(folder.path(), "/model.safetensors"),
+                                        Below(weights, "clip."), {{"format", "pt"}}));
+  return folder.Publish();
+}
+
+}  // namespace
+
+std::string ExportPath(const std::string& run, int64_t step) {
+  return absl::StrCat(run, "/export/", absl::StrFormat("step-%09d", step));
+}
+
+void RemoveOldExports(const std::string& run) {
+  std::error_code error;
+  std::vector<fs::path> old;
+  for (fs::directory_iterator folder(run + "/export", error); !error && folder != fs::directory_iterator();
+       folder.increment(error)) {
+    std::error_code ignored;
+    if (!fs::exists(fs::path(run) / "checkpoints" / folder->path().filename(), ignored))
+      old.push_back(folder->path());
+  }
+  for (const fs::path& path : old) fs::remove_all(path, error);
+}
+
+ModelSource ModelWith(const TrainStart& start, const TensorMap& weights) {
+  ModelSource model = start.model;
+  const auto replace = [&](TensorMap& part, const char* prefix) {
+    TensorMap learned = Below(weights, prefix);
+    if (!learned.empty()) part = std::move(learned);
+  };
+  replace(model.unet, "unet.");
+  replace(model.vae, "vae.");
+  replace(model.text_encoder, "text_encoder.");
+  return model;
+}
+
+absl::Status ExportModel(const TrainStart& start, const TensorMap& weights, const std::string& path) {
+  std::error_code error;
+  if (fs::exists(path, error)) return absl::OkStatus();
+  fs::create_directories(fs::path(path).parent_path(), error);
+  if (error) return IoError(error.value(), "the folder of exports cannot be made");
+  if (start.clip.has_value()) return ExportClip(start, weights, path);
+  ModelSource model = ModelWith(start, weights);
+  if (model.vocab_json.empty()) IP2P_RETURN_IF_ERROR(FillVocabulary(model));
+  return SaveDiffusersFolder(model, path);
+}
+
+}  // namespace ip2p

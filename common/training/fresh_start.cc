@@ -1,0 +1,186 @@
+// Fresh weights from configs and a seed. See train_start.h.
+#include <torch/torch.h>
+
+#include <cmath>
+#include <filesystem>
+#include <functional>
+
+#include "absl/strings/match.h"
+#include "absl/strings/strip.h"
+#include "common/base/permutation.h"
+#include "common/base/status_macros.h"
+#include "common/checkpoint/clip_config_json.h"
+#include "common/checkpoint/expected_tensors.h"
+#include "common/checkpoint/model_config_json.h"
+#include "common/checkpoint/tokenizer_files.h"
+#include "common/checkpoint/weight_files.h"
+#include "common/storage/mapped_file.h"
+#include "common/training/parameter_set.h"
+#include "common/training/train_start.h"
+
+namespace ip2p {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kMaxConfigBytes = 1 << 20;
+
+absl::StatusOr<std::string> ReadConfig(const std::string& folder, const std::string& name) {
+  return ReadTextFile((fs::path(folder) / name).string(), name, kMaxConfigBytes);
+}
+
+// Draws tensors one after another, in the order of their names, so that a seed means one model.
+class Initialiser {
+ public:
+  explicit Initialiser(uint64_t seed) : generator_(at::make_generator<at::CPUGeneratorImpl>(seed)) {}
+
+  torch::Tensor Uniform(at::IntArrayRef shape, double bound) {
+    return torch::empty(shape).uniform_(-bound, bound, generator_);
+  }
+  torch::Tensor Normal(at::IntArrayRef shape, double spread) {
+    return torch::empty(shape).normal_(0, spread, generator_);
+  }
+
+ private:
+  at::Generator generator_;
+};
+
+int64_t FanIn(const std::vector<int64_t>& weight) {
+  int64_t product = 1;
+  for (size_t i = 1; i < weight.size(); ++i) product *= weight[i];
+  return product;
+}
+
+// torch's own: matrices and kernels uniform within 1 / sqrt(fan in), biases within the same, norms identity.
+torch::Tensor DiffusersTensor(const std::string& name, const ShapeMap& shapes, Initialiser& random) {
+  const std::vector<int64_t>& shape = shapes.at(name);
+  if (shape.size() > 1) return random.Uniform(shape, 1 / std::sqrt(static_cast<double>(FanIn(shape))));
+  const bool bias = absl::EndsWith(name, ".bias");
+  if (!bias) return torch::ones(shape);  // of a norm
+  const std::vector<int64_t>& weight = shapes.at(std::string(absl::StripSuffix(name, "bias")) + "weight");
+  if (weight.size() == 1) return torch::zeros(shape);
+  return random.Uniform(shape, 1 / std::sqrt(static_cast<double>(FanIn(weight))));
+}
+
+// transformers' CLIPPreTrainedModel._init_weights, whose factor is 1.
+torch::Tensor ClipTensor(const std::string& name, const std::vector<int64_t>& shape, const ClipConfig& config,
+                         Initialiser& random) {
+  const bool vision = absl::StartsWith(name, "vision_model.") || absl::StartsWith(name, "visual_");
+  const double hidden = vision ? config.vision.hidden_size : config.text.hidden_size;
+  const double layers = vision ? config.vision.num_layers : config.text.num_layers;
+  const auto named = [&](const char* part) { return absl::StrContains(name, part); };
+  if (name == "logit_scale") return torch::full(shape, 2.6592);
+  if (absl::EndsWith(name, ".bias")) return torch::zeros(shape);
+  if (named("norm") || named("layrnorm")) return torch::ones(shape);
+  if (named("class_embedding")) return random.Normal(shape, 1 / std::sqrt(hidden));
+  if (named("embedding")) return random.Normal(shape, 0.02);
+  if (named("out_proj") || named("_projection")) return random.Normal(shape, 1 / std::sqrt(hidden));
+  if (named(".fc1.")) return random.Normal(shape, 1 / std::sqrt(2 * hidden));
+  return random.Normal(shape, 1 / std::sqrt(hidden) / std::sqrt(2 * layers));  // q, k, v, fc2
+}
+
+using Draw = std::function<torch::Tensor(const std::string& name, Initialiser& random)>;
+
+TensorMap DrawAll(const ShapeMap& shapes, uint64_t seed, const Draw& draw) {
+  Initialiser random(seed);
+  TensorMap all;
+  for (const auto& [name, shape] : shapes) all.emplace(name, ToTensorView(draw(name, random)));
+  return all;
+}
+
+// The part's own weights where it has some, else fresh ones.
+absl::StatusOr<TensorMap> TakeOrDraw(const std::string& folder, const std::string& part, const char* stem,
+                                     const char* bin_stem, const ShapeMap& shapes, uint64_t seed,
+                                     const Draw& draw) {
+  absl::StatusOr<TensorMap> found = ReadWeights(folder, part, stem, bin_stem);
+  if (absl::IsNotFound(found.status())) return DrawAll(shapes, seed, draw);
+  IP2P_RETURN_IF_ERROR(found.status());
+  IP2P_RETURN_IF_ERROR(CheckTensors(part, shapes, *found));
+  return found;
+}
+
+absl::StatusOr<TrainStart> FreshClip(const std::string& path, uint64_t seed) {
+  TrainStart start;
+  ClipSource source;
+  IP2P_ASSIGN_OR_RETURN(start.clip_config_json, ReadConfig(path, "config.json"));
+  IP2P_ASSIGN_OR_RETURN(source.config, ParseClipConfig(start.clip_config_json, "config.json"));
+  auto preprocessor = ReadConfig(path, "preprocessor_config.json");
+  if (preprocessor.ok()) {
+    start.clip_preprocessor_json = *std::move(preprocessor);
+    IP2P_ASSIGN_OR_RETURN(source.preprocessing,
+                          ParseClipPreprocessing(start.clip_preprocessor_json, "preprocessor_config.json"));
+  }
+  IP2P_ASSIGN_OR_RETURN(TokenizerFiles tokenizer, ReadTokenizerFolder(path, "."));
+  source.config.text.bos_token_id = tokenizer.bos_token_id;
+  source.config.text.eos_token_id = tokenizer.eos_token_id;
+  source.config.text.pad_token_id = tokenizer.pad_token_id;
+  source.vocab_json = std::move(tokenizer.vocab_json);
+  source.merges_txt = std::move(tokenizer.merges_txt);
+  const ShapeMap shapes = ClipTensors(source.config);
+  const auto draw = [&](const std::string& name, Initialiser& random) {
+    return ClipTensor(name, shapes.at(name), source.config, random);
+  };
+  IP2P_ASSIGN_OR_RETURN(source.tensors,
+                        TakeOrDraw(path, ".", "model", "pytorch_model", shapes, MixSeed(seed, 4), draw));
+  start.clip = std::move(source);
+  return start;
+}
+
+absl::StatusOr<ModelSource> FreshModel(const std::string& path, uint64_t seed) {
+  ModelSource source{.layout = "diffusers"};
+  const auto config_text = [&](const char* name) -> absl::StatusOr<std::string> {
+    IP2P_ASSIGN_OR_RETURN(std::string text, ReadConfig(path, name));
+    source.config_files[name] = text;
+    return text;
+  };
+  IP2P_ASSIGN_OR_RETURN(const std::string unet, config_text("unet/config.json"));
+  IP2P_ASSIGN_OR_RETURN(source.config.unet, ParseUNetConfig(unet));
+  IP2P_ASSIGN_OR_RETURN(const std::string vae, config_text("vae/config.json"));
+  IP2P_ASSIGN_OR_RETURN(source.config.vae, ParseVaeConfig(vae));
+  IP2P_ASSIGN_OR_RETURN(const std::string text, config_text("text_encoder/config.json"));
+  IP2P_ASSIGN_OR_RETURN(source.config.text_encoder, ParseTextEncoderConfig(text));
+  IP2P_ASSIGN_OR_RETURN(const std::string scheduler, config_text("scheduler/scheduler_config.json"));
+  IP2P_ASSIGN_OR_RETURN(source.config.scheduler, ParseSchedulerConfig(scheduler));
+  IP2P_ASSIGN_OR_RETURN(TokenizerFiles tokenizer, ReadTokenizerFolder(path));
+  source.config.text_encoder.bos_token_id = tokenizer.bos_token_id;
+  source.config.text_encoder.eos_token_id = tokenizer.eos_token_id;
+  source.config.text_encoder.pad_token_id = tokenizer.pad_token_id;
+  source.vocab_json = std::move(tokenizer.vocab_json);
+  source.merges_txt = std::move(tokenizer.merges_txt);
+  source.config_files.merge(tokenizer.configs);
+
+  constexpr char kWeights[] = "diffusion_pytorch_model";
+  const auto diffusers = [&](const ShapeMap& shapes) {
+    return [&shapes](const std::string& name, Initialiser& random) {
+      return DiffusersTensor(name, shapes, random);
+    };
+  };
+  const ShapeMap unet_shapes = UNetTensors(source.config.unet), vae_shapes = VaeTensors(source.config.vae);
+  IP2P_ASSIGN_OR_RETURN(source.unet, TakeOrDraw(path, "unet", kWeights, kWeights, unet_shapes,
+                                                MixSeed(seed, 1), diffusers(unet_shapes)));
+  IP2P_ASSIGN_OR_RETURN(source.vae, TakeOrDraw(path, "vae", kWeights, kWeights, vae_shapes, MixSeed(seed, 2),
+                                               diffusers(vae_shapes)));
+  const ShapeMap text_shapes = TextEncoderTensors(source.config.text_encoder);
+  const ClipConfig clip{.text = source.config.text_encoder};
+  const auto draw_text = [&](const std::string& name, Initialiser& random) {
+    return ClipTensor(name, text_shapes.at(name), clip, random);
+  };
+  IP2P_ASSIGN_OR_RETURN(source.text_encoder, TakeOrDraw(path, "text_encoder", "model", "pytorch_model",
+                                                        text_shapes, MixSeed(seed, 3), draw_text));
+  return source;
+}
+
+}  // namespace
+
+absl::StatusOr<TrainStart> FreshStart(const std::string& path, const TrainConfig& config) {
+  if (config.objective == TrainObjective::kClip) return FreshClip(path, config.seed);
+  TrainStart start;
+  IP2P_ASSIGN_OR_RETURN(start.model, FreshModel(path, config.seed));
+  const ModelConfig& model = start.model.config;
+  if (config.objective == TrainObjective::kInstructPix2Pix &&
+      model.unet.in_channels == model.vae.latent_channels)
+    IP2P_RETURN_IF_ERROR(WidenInput(start.model));
+  return start;
+}
+
+}  // namespace ip2p

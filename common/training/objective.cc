@@ -1,0 +1,23 @@
+// See objective.h.
+#include "common/training/objective.h"
+
+#include "common/training/autoencoder_objective.h"
+#include "common/training/clip_objective.h"
+#include "common/training/diffusion_objective.h"
+
+namespace ip2p {
+
+absl::StatusOr<std::unique_ptr<Objective>> CreateObjective(const TrainConfig& config, const TrainStart& start,
+                                                           const ObjectiveOptions& options) {
+  switch (config.objective) {
+    case TrainObjective::kAutoencoder:
+      return AutoencoderObjective::Create(start.model, options);
+    case TrainObjective::kClip:
+      if (!start.clip.has_value()) return absl::InvalidArgumentError("the start is no CLIP");
+      return ClipObjective::Create(*start.clip, options);
+    default:
+      return DiffusionObjective::Create(start.model, config, options);
+  }
+}
+
+}  // namespace ip2p

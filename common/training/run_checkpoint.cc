@@ -1,0 +1,246 @@
+// See run_checkpoint.h.
+#include "common/training/run_checkpoint.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/base/log.h"
+#include "common/base/sha256.h"
+#include "common/base/status_macros.h"
+#include "common/checkpoint/safetensors.h"
+#include "common/dataset/json_text.h"
+#include "common/storage/atomic_file.h"
+#include "common/storage/io_error.h"
+#include "common/storage/mapped_file.h"
+#include "nlohmann/json.hpp"
+
+namespace ip2p {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kPrefix[] = "step-";
+constexpr char kState[] = "state.json";
+constexpr char kLatest[] = "LATEST";
+constexpr char kPinned[] = "pinned";
+constexpr size_t kMaxStateBytes = 1 << 20;
+constexpr int kFormat = 1;
+
+std::string FolderOf(const std::string& run) { return absl::StrCat(run, "/checkpoints"); }
+std::string NameOf(int64_t step) { return absl::StrFormat("%s%09d", kPrefix, step); }
+
+std::optional<int64_t> StepOf(const std::string& name) {
+  int64_t step = 0;
+  if (!name.starts_with(kPrefix) || !absl::SimpleAtoi(name.substr(sizeof(kPrefix) - 1), &step) || step < 0)
+    return std::nullopt;
+  return NameOf(step) == name ? std::optional(step) : std::nullopt;
+}
+
+struct Part {
+  const char* file;
+  TensorMap RunCheckpoint::*tensors;
+};
+constexpr std::array<Part, 3> kParts = {{{"weights.safetensors", &RunCheckpoint::weights},
+                                         {"ema.safetensors", &RunCheckpoint::ema},
+                                         {"optimizer.safetensors", &RunCheckpoint::optimizer}}};
+
+absl::StatusOr<std::string> DigestOf(const std::string& path, const std::string& name, int64_t& bytes) {
+  IP2P_ASSIGN_OR_RETURN(const auto file, MappedFile::Open(path, name));
+  bytes = static_cast<int64_t>(file->bytes().size());
+  return Sha256Hex({reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size()});
+}
+
+std::string StateText(const RunState& s, const nlohmann::ordered_json& files) {
+  const nlohmann::ordered_json json = {{"format", kFormat},
+                                       {"objective", s.objective},
+                                       {"step", s.step},
+                                       {"updates", s.updates},
+                                       {"skipped", s.skipped},
+                                       {"not_finite_in_row", s.not_finite_in_row},
+                                       {"seed", s.seed},
+                                       {"loss", absl::StrFormat("%.17g", s.loss)},  // may be nan
+                                       {"config_sha256", s.config_digest},
+                                       {"files", files}};
+  return json.dump(2) + "\n";
+}
+
+absl::StatusOr<RunState> StateOf(const nlohmann::json& json) {
+  RunState s;
+  if (NumberOr(json, "format") != kFormat)
+    return absl::FailedPreconditionError(
+        absl::StrCat("state.json has format ", NumberOr(json, "format"), "; wants ", kFormat));
+  s.step = NumberOr(json, "step");
+  s.updates = NumberOr(json, "updates");
+  s.skipped = NumberOr(json, "skipped");
+  s.not_finite_in_row = static_cast<int>(NumberOr(json, "not_finite_in_row"));
+  if (json.contains("seed") && json["seed"].is_number_unsigned()) s.seed = json["seed"].get<uint64_t>();
+  IP2P_ASSIGN_OR_RETURN(s.config_digest, TextOr(json, "config_sha256"));
+  IP2P_ASSIGN_OR_RETURN(s.objective, TextOr(json, "objective"));
+  IP2P_ASSIGN_OR_RETURN(const std::string loss, TextOr(json, "loss"));
+  if (!absl::SimpleAtod(loss, &s.loss)) return absl::DataLossError("state.json has no loss");
+  return s;
+}
+
+absl::Status Damaged(const std::string& name, absl::string_view why) {
+  return absl::DataLossError(absl::StrCat("checkpoint ", name, " is damaged: ", why));
+}
+
+// One checkpoint, every byte compared with what state.json says.
+absl::StatusOr<RunCheckpoint> LoadOne(const std::string& run, int64_t step) {
+  const std::string name = NameOf(step), path = CheckpointPath(run, step);
+  IP2P_ASSIGN_OR_RETURN(
+      const std::string text,
+      ReadTextFile(absl::StrCat(path, "/", kState), absl::StrCat(name, "/", kState), kMaxStateBytes));
+  const absl::StatusOr<nlohmann::json> json = ParseJsonObject(text);
+  if (!json.ok()) return Damaged(name, json.status().message());
+  RunCheckpoint checkpoint;
+  absl::StatusOr<RunState> state = StateOf(*json);
+  if (!state.ok()) return state.status();
+  checkpoint.state = *std::move(state);
+  if (checkpoint.state.step != step) return Damaged(name, "state.json speaks of another step");
+  const auto files = json->find("files");
+  if (files == json->end() || !files->is_object()) return Damaged(name, "state.json lists no files");
+  for (const auto& [file, tensors] : kParts) {
+    const auto entry = files->find(file);
+    if (entry == files->end()) continue;  // no average is kept
+    if (!entry->is_object()) return Damaged(name, "state.json lists no files");
+    const std::string label = absl::StrCat(name, "/", file), full = absl::StrCat(path, "/", file);
+    int64_t bytes = 0;
+    const absl::StatusOr<std::string> digest = DigestOf(full, label, bytes);
+    if (!digest.ok()) return Damaged(name, digest.status().message());
+    if (*digest != TextOr(*entry, "sha256").value_or(""))
+      return Damaged(name, absl::StrCat(file, " does not have its SHA-256"));
+    IP2P_ASSIGN_OR_RETURN(SafetensorsFile read, ReadSafetensors(full, label));
+    checkpoint.*tensors = std::move(read.tensors);
+  }
+  if (checkpoint.weights.empty()) return Damaged(name, "it has no weights");
+  return checkpoint;
+}
+
+std::optional<int64_t> ReadLatest(const std::string& run) {
+  const auto text = ReadTextFile(absl::StrCat(FolderOf(run), "/", kLatest), kLatest, 4096);
+  if (!text.ok()) return std::nullopt;
+  return StepOf(std::string(absl::StripAsciiWhitespace(*text)));
+}
+
+// Renamed first: a folder that is half deleted is no checkpoint.
+absl::Status Remove(const std::string& run, int64_t step) {
+  const fs::path from = CheckpointPath(run, step);
+  const fs::path to = fs::path(FolderOf(run)) / absl::StrCat(".tmp-deleted-", NameOf(step));
+  std::error_code error;
+  fs::remove_all(to, error);
+  fs::rename(from, to, error);
+  if (error) return IoError(error.value(), absl::StrCat(NameOf(step), " cannot be deleted"));
+  fs::remove_all(to, error);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::string CheckpointPath(const std::string& run, int64_t step) {
+  return absl::StrCat(FolderOf(run), "/", NameOf(step));
+}
+
+absl::StatusOr<int64_t> SaveRunCheckpoint(const std::string& run, const RunCheckpoint& checkpoint) {
+  std::error_code error;
+  fs::create_directories(FolderOf(run), error);
+  if (error) return IoError(error.value(), "the folder of checkpoints cannot be made");
+  const std::string target = CheckpointPath(run, checkpoint.state.step);
+  const bool replaces = fs::exists(target, error);
+  IP2P_ASSIGN_OR_RETURN(AtomicFolder folder, AtomicFolder::Create(target, replaces));
+  int64_t total = 0;
+  nlohmann::ordered_json files = nlohmann::ordered_json::object();
+  for (const auto& [file, tensors] : kParts) {
+    if ((checkpoint.*tensors).empty()) continue;
+    const std::string path = absl::StrCat(folder.path(), "/", file);
+    IP2P_RETURN_IF_ERROR(WriteSafetensors(path, checkpoint.*tensors, {{"format", "pt"}}));
+    int64_t bytes = 0;
+    IP2P_ASSIGN_OR_RETURN(const std::string digest, DigestOf(path, file, bytes));
+    files[file] = {{"sha256", digest}, {"bytes", bytes}};
+    total += bytes;
+  }
+  const std::string state = StateText(checkpoint.state, files);
+  IP2P_RETURN_IF_ERROR(WriteFileAtomically(absl::StrCat(folder.path(), "/", kState), state));
+  if (replaces && fs::exists(fs::path(target) / kPinned, error))
+    IP2P_RETURN_IF_ERROR(WriteFileAtomically(absl::StrCat(folder.path(), "/", kPinned), ""));
+  IP2P_RETURN_IF_ERROR(replaces ? folder.Replace() : folder.Publish());
+  IP2P_RETURN_IF_ERROR(SetLatest(run, checkpoint.state.step));
+  return total + static_cast<int64_t>(state.size());
+}
+
+absl::Status SetLatest(const std::string& run, int64_t step) {
+  return WriteFileAtomically(absl::StrCat(FolderOf(run), "/", kLatest), NameOf(step) + "\n");
+}
+
+absl::StatusOr<std::vector<CheckpointEntry>> ListRunCheckpoints(const std::string& run) {
+  std::vector<CheckpointEntry> entries;
+  std::error_code error;
+  fs::directory_iterator folder(FolderOf(run), error);
+  if (error == std::errc::no_such_file_or_directory) return entries;
+  for (; !error && folder != fs::directory_iterator(); folder.increment(error)) {
+    const std::optional<int64_t> step = StepOf(folder->path().filename().string());
+    std::error_code ignored;
+    if (!step.has_value() || !folder->is_directory(ignored)) continue;
+    entries.push_back({.step = *step,
+                       .path = folder->path().string(),
+                       .pinned = fs::exists(folder->path() / kPinned, ignored)});
+  }
+  if (error) return IoError(error.value(), "the checkpoints cannot be listed");
+  std::ranges::sort(entries, std::ranges::greater(), &CheckpointEntry::step);
+  return entries;
+}
+
+absl::StatusOr<RunCheckpoint> LoadRunCheckpoint(const std::string& run, std::optional<int64_t> step) {
+  if (step.has_value()) return LoadOne(run, *step);
+  IP2P_ASSIGN_OR_RETURN(const std::vector<CheckpointEntry> entries, ListRunCheckpoints(run));
+  const std::optional<int64_t> latest = ReadLatest(run);
+  if (entries.empty()) return absl::NotFoundError("the run has no checkpoint");
+  absl::Status first_fault;
+  for (const CheckpointEntry& entry : entries) {
+    if (latest.has_value() && entry.step > *latest) continue;  // of a way that was given up
+    absl::StatusOr<RunCheckpoint> loaded = LoadOne(run, entry.step);
+    if (loaded.ok()) return loaded;
+    Log(LogLevel::kWarning, "a checkpoint is passed over",
+        {{"step", entry.step}, {"status", loaded.status().ToString()}});
+    first_fault.Update(loaded.status());
+  }
+  if (first_fault.ok()) return absl::DataLossError("LATEST names a step before every checkpoint");
+  return absl::DataLossError(absl::StrCat("no checkpoint is whole; the newest: ", first_fault.message()));
+}
+
+absl::Status KeepLast(const std::string& run, int keep) {
+  IP2P_ASSIGN_OR_RETURN(const std::vector<CheckpointEntry> entries, ListRunCheckpoints(run));
+  const std::optional<int64_t> latest = ReadLatest(run);
+  int kept = 0;
+  for (const CheckpointEntry& entry : entries) {
+    if (entry.pinned || entry.step == latest) {
+      if (!entry.pinned) ++kept;
+      continue;
+    }
+    if (latest.has_value() && entry.step > *latest) {  // of a way that was given up
+      IP2P_RETURN_IF_ERROR(Remove(run, entry.step));
+    } else if (++kept > keep) {
+      IP2P_RETURN_IF_ERROR(Remove(run, entry.step));
+    }
+  }
+  return absl::OkStatus();
+}
+
+void RemoveLeftovers(const std::string& run) {
+  std::error_code error;
+  std::vector<fs::path> leftovers;
+  for (fs::directory_iterator folder(FolderOf(run), error); !error && folder != fs::directory_iterator();
+       folder.increment(error)) {
+    if (folder->path().filename().string().starts_with(".tmp-")) leftovers.push_back(folder->path());
+  }
+  for (const fs::path& path : leftovers) fs::remove_all(path, error);
+}
+
+}  // namespace ip2p

@@ -1,0 +1,66 @@
+// What a run goes on from, on disk (FORMAT.md): complete, checksummed, published by rename. No torch.
+//
+// One process writes a run's checkpoints at a time. A process that is killed at any moment leaves every
+// published checkpoint as it was, and `LATEST` naming one of them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/checkpoint/tensor.h"
+
+namespace ip2p {
+
+struct RunState {
+  int64_t step = 0;     // finished
+  int64_t updates = 0;  // of the weights: steps less those that were skipped
+  int64_t skipped = 0;  // steps whose loss or gradient was not finite
+  int not_finite_in_row = 0;
+  uint64_t seed = 0;
+  double loss = 0;            // of the last step
+  std::string config_digest;  // TrainConfigDigest
+  std::string objective;      // for people
+  friend bool operator==(const RunState&, const RunState&) = default;
+};
+
+struct RunCheckpoint {
+  RunState state;
+  TensorMap weights;    // what learns: "unet.conv_in.weight"
+  TensorMap ema;        // the same names; empty: none is kept
+  TensorMap optimizer;  // "exp_avg.NAME", "exp_avg_sq.NAME"
+};
+
+struct CheckpointEntry {
+  int64_t step = 0;
+  std::string path;
+  bool pinned = false;  // never deleted by KeepLast
+};
+
+// RUN/checkpoints/step-000001000.
+std::string CheckpointPath(const std::string& run, int64_t step);
+
+// Publishes, then LATEST. A checkpoint of that step that is there is replaced (a run that went on from an
+// earlier one). Returns the bytes written. Errors: RESOURCE_EXHAUSTED (disk full), UNAVAILABLE: what was
+// there before is as it was.
+absl::StatusOr<int64_t> SaveRunCheckpoint(const std::string& run, const RunCheckpoint& checkpoint);
+
+// Every published checkpoint, newest first. An empty list when there is no run.
+absl::StatusOr<std::vector<CheckpointEntry>> ListRunCheckpoints(const std::string& run);
+
+// Every file against its SHA-256. With `step` that one: NOT_FOUND, DATA_LOSS. Without, the one that LATEST
+// names, or else the newest before it that is whole; NOT_FOUND when there is none at all, DATA_LOSS when
+// there are and none is whole. Tensors are views of mapped files.
+absl::StatusOr<RunCheckpoint> LoadRunCheckpoint(const std::string& run, std::optional<int64_t> step = {});
+
+// Makes `step` the one to go on from.
+absl::Status SetLatest(const std::string& run, int64_t step);
+// Deletes all but the newest `keep`, those with a file `pinned` inside, and the one that LATEST names.
+absl::Status KeepLast(const std::string& run, int keep);
+// Removes what killed processes left. Only while nobody writes.
+void RemoveLeftovers(const std::string& run);
+
+}  // namespace ip2p

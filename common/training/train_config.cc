@@ -1,0 +1,106 @@
+// See train_config.h.
+#include "common/training/train_config.h"
+
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/base/sha256.h"
+#include "common/pipeline/field_faults.h"
+
+namespace ip2p {
+namespace {
+
+constexpr int64_t kMostSteps = 100'000'000;
+constexpr int kResolutionStep = 64;
+
+void CheckShares(const TrainConfig& c, FieldFaults& faults) {
+  faults.Number("drop_image", c.drop_image, 0, 1);
+  faults.Number("drop_text", c.drop_text, 0, 1);
+  faults.Number("drop_both", c.drop_both, 0, 1);
+  const double sum = c.drop_image + c.drop_text + c.drop_both;
+  if (std::isfinite(sum) && sum > 1)
+    faults.Add(absl::StrFormat("drop_image, drop_text and drop_both sum to %g; wants at most 1", sum));
+}
+
+void CheckOptimizer(const TrainConfig& c, FieldFaults& faults) {
+  if (!(c.learning_rate > 0 && c.learning_rate <= 1))
+    faults.Add(absl::StrFormat("learning_rate is %g; wants over 0 and at most 1", c.learning_rate));
+  faults.Whole("warmup_steps", c.warmup_steps, 0, c.max_steps);
+  faults.Number("weight_decay", c.weight_decay, 0, 1);
+  const auto rate = [&](const char* name, double value) {
+    if (!(value >= 0 && value < 1)) faults.Add(absl::StrFormat("%s is %g; wants 0 to under 1", name, value));
+  };
+  rate("adam_beta1", c.adam_beta1);
+  rate("adam_beta2", c.adam_beta2);
+  rate("ema_decay", c.ema_decay);
+  if (!(c.adam_epsilon > 0 && std::isfinite(c.adam_epsilon)))
+    faults.Add(absl::StrFormat("adam_epsilon is %g; wants a finite number over 0", c.adam_epsilon));
+  if (!(c.max_grad_norm >= 0 && std::isfinite(c.max_grad_norm)))
+    faults.Add(absl::StrFormat("max_grad_norm is %g; wants a finite number from 0", c.max_grad_norm));
+}
+
+}  // namespace
+
+const char* ObjectiveName(TrainObjective objective) {
+  switch (objective) {
+    case TrainObjective::kInstructPix2Pix:
+      return "instruct-pix2pix";
+    case TrainObjective::kTextToImage:
+      return "text-to-image";
+    case TrainObjective::kAutoencoder:
+      return "autoencoder";
+    case TrainObjective::kClip:
+      return "clip";
+  }
+  return "unknown";
+}
+
+const char* LrScheduleName(LrSchedule schedule) {
+  return schedule == LrSchedule::kCosine ? "cosine" : "constant";
+}
+
+absl::Status ValidateTrainConfig(const TrainConfig& c, int world_size) {
+  FieldFaults faults;
+  faults.Whole("world_size", world_size, 1, 1024);
+  faults.Whole("max_steps", c.max_steps, 1, kMostSteps);
+  faults.Whole("batch_size", c.batch_size, 1, 65536);
+  faults.Whole("accumulation", c.accumulation, 1, 1024);
+  const int64_t parts = int64_t{c.accumulation} * world_size;
+  if (parts > 0 && c.batch_size > 0 && c.batch_size % parts != 0)
+    faults.Add(absl::StrFormat("batch_size is %d; wants a multiple of accumulation times ranks, %d",
+                               c.batch_size, parts));
+  CheckOptimizer(c, faults);
+  CheckShares(c, faults);
+  faults.Whole("resolution", c.resolution, 64, 1024);
+  if (c.resolution % kResolutionStep != 0)
+    faults.Add(absl::StrFormat("resolution is %d; wants a multiple of %d", c.resolution, kResolutionStep));
+  if (c.train_text_encoder && c.objective != TrainObjective::kTextToImage)
+    faults.Add(absl::StrCat("train_text_encoder is true; wants false for ", ObjectiveName(c.objective)));
+  if (c.train_text_encoder && c.cache_latents)
+    faults.Add("cache_latents is true; wants false where the text encoder learns");
+  const bool diffusion =
+      c.objective == TrainObjective::kInstructPix2Pix || c.objective == TrainObjective::kTextToImage;
+  if (c.cache_latents && !diffusion)
+    faults.Add(absl::StrCat("cache_latents is true; wants false for ", ObjectiveName(c.objective)));
+  if (c.precision == Precision::kFloat16) faults.Add("precision is fp16; wants auto, fp32 or bf16");
+  faults.Whole("checkpoint_every", c.checkpoint_every, 1, kMostSteps);
+  faults.Whole("keep_checkpoints", c.keep_checkpoints, 1, 1000);
+  faults.Whole("validate_every", c.validate_every, 0, kMostSteps);
+  faults.Whole("validation_samples", c.validation_samples, 1, 256);
+  return faults.status();
+}
+
+std::string TrainConfigDigest(const TrainConfig& c) {
+  std::string text = absl::StrFormat(
+      "objective=%s batch=%d lr=%.17g schedule=%s warmup=%d decay=%.17g beta1=%.17g beta2=%.17g eps=%.17g "
+      "clip=%.17g ema=%.17g drop=%.17g,%.17g,%.17g resolution=%d flip=%d seed=%d text_encoder=%d",
+      ObjectiveName(c.objective), c.batch_size, c.learning_rate, LrScheduleName(c.lr_schedule),
+      c.warmup_steps, c.weight_decay, c.adam_beta1, c.adam_beta2, c.adam_epsilon, c.max_grad_norm,
+      c.ema_decay, c.drop_image, c.drop_text, c.drop_both, c.resolution, c.random_flip, c.seed,
+      c.train_text_encoder);
+  if (c.lr_schedule == LrSchedule::kCosine) absl::StrAppend(&text, " max_steps=", c.max_steps);
+  return Sha256Hex(text);
+}
+
+}  // namespace ip2p

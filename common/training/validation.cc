@@ -1,0 +1,140 @@
+// See validation.h.
+#include "common/training/validation.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/synchronization/notification.h"
+#include "common/base/permutation.h"
+#include "common/base/status_macros.h"
+#include "common/image/encode.h"
+#include "common/pipeline/clip_scorer.h"
+#include "common/pipeline/edit_engine.h"
+#include "common/pipeline/image_tensor.h"
+#include "common/storage/atomic_file.h"
+#include "common/storage/io_error.h"
+#include "common/training/augment.h"
+#include "common/training/example_source.h"
+#include "common/training/export_model.h"
+
+namespace ip2p {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uint64_t kNoise = 0x76616c;  // a stream of numbers apart from training's
+
+absl::StatusOr<EditResult> EditOne(EditEngine& engine, const Example& example, int resolution, int steps) {
+  EditParams params{.instruction = example.text, .steps = steps, .resolution = resolution};
+  absl::Notification done;
+  absl::StatusOr<EditResult> result;
+  EditCallbacks callbacks{.done = [&](absl::StatusOr<EditResult> r) {
+    result = std::move(r);
+    done.Notify();
+  }};
+  IP2P_RETURN_IF_ERROR(
+      engine.Submit(example.before, params, absl::InfiniteFuture(), std::move(callbacks)).status());
+  done.WaitForNotification();
+  return result;
+}
+
+absl::Status WritePicture(const std::string& folder, int index, const char* what, const Image& image) {
+  IP2P_ASSIGN_OR_RETURN(const std::string bytes, EncodeImage(image));
+  return WriteFileAtomically(absl::StrFormat("%s/%03d-%s.png", folder, index, what), bytes);
+}
+
+torch::Tensor UnitRange(const Image& image) { return (ImageToTensor(image, torch::kCPU) + 1) / 2; }
+
+}  // namespace
+
+absl::StatusOr<Validation> Validation::Create(const std::string& dataset, const TrainConfig& config,
+                                              const TrainStart& start, Objective& objective,
+                                              const Options& options) {
+  Validation validation(config, start, options);
+  auto source = OpenExamples(dataset, config.objective, Split::kValidation);
+  if (absl::IsFailedPrecondition(source.status()))
+    source = OpenExamples(dataset, config.objective, Split::kTrain);
+  IP2P_RETURN_IF_ERROR(source.status());
+  const AugmentConfig plain{.crop = config.resolution,
+                            .min_resize = config.resolution,
+                            .max_resize = config.resolution,
+                            .flip = false};
+  const int64_t count = std::min<int64_t>(config.validation_samples, (*source)->size());
+  for (int64_t i = 0; i < count; ++i) {
+    IP2P_ASSIGN_OR_RETURN(const RawExample raw, (*source)->Get(i, /*choice=*/0));
+    IP2P_ASSIGN_OR_RETURN(Example example, Augment(raw, plain, /*seed=*/0));
+    const std::vector<uint64_t> seeds = {MixSeed(config.seed, kNoise, static_cast<uint64_t>(i))};
+    objective.Prepare(validation.batches_.emplace_back(objective.MakeBatch({&example, 1}, seeds)));
+    validation.examples_.push_back(std::move(example));
+  }
+  return validation;
+}
+
+absl::StatusOr<ValidationReport> Validation::Run(Trainer& trainer) {
+  ValidationReport report{.step = trainer.step()};
+  {
+    const Trainer::Averaged averaged(trainer);
+    const torch::NoGradGuard no_grad;
+    double sum = 0;
+    for (const TrainBatch& batch : batches_) sum += trainer.objective().Loss(batch).item<double>();
+    report.loss = sum / static_cast<double>(examples_.size());
+  }
+  if (config_.objective == TrainObjective::kInstructPix2Pix) IP2P_RETURN_IF_ERROR(Edit(trainer, report));
+  return report;
+}
+
+absl::Status Validation::Edit(Trainer& trainer, ValidationReport& report) {
+  const std::string target =
+      absl::StrCat(options_.run, "/validation/", absl::StrFormat("step-%09d", report.step));
+  std::error_code error;
+  fs::create_directories(fs::path(target).parent_path(), error);
+  if (error) return IoError(error.value(), "the folder of validations cannot be made");
+  IP2P_ASSIGN_OR_RETURN(AtomicFolder folder, AtomicFolder::Create(target, fs::exists(target, error)));
+  IP2P_ASSIGN_OR_RETURN(
+      const std::unique_ptr<EditEngine> engine,
+      EditEngine::Create(
+          ModelWith(*start_, trainer.ExportedWeights()),
+          {.device = options_.device, .precision = config_.precision, .threads = options_.threads}));
+  std::unique_ptr<ClipScorer> scorer;
+  if (!options_.clip.empty()) {
+    IP2P_ASSIGN_OR_RETURN(const ClipSource clip, OpenClip(options_.clip));
+    IP2P_ASSIGN_OR_RETURN(scorer, ClipScorer::Create(clip, torch::Device(options_.device)));
+  }
+  double direction = 0, image = 0;
+  int scored = 0;
+  for (size_t i = 0; i < examples_.size(); ++i) {
+    const Example& example = examples_[i];
+    IP2P_ASSIGN_OR_RETURN(const EditResult edit,
+                          EditOne(*engine, example, config_.resolution, options_.edit_steps));
+    const int index = static_cast<int>(i);
+    const Image& made = edit.outputs.at(0).image;
+    IP2P_RETURN_IF_ERROR(WritePicture(folder.path(), index, "input", example.before));
+    IP2P_RETURN_IF_ERROR(WritePicture(folder.path(), index, "edit", made));
+    if (!scorer || example.caption.empty() || example.output.empty()) continue;
+    const torch::NoGradGuard no_grad;
+    const torch::Tensor images = scorer->Images(torch::cat({UnitRange(example.before), UnitRange(made)}));
+    const torch::Tensor texts = scorer->Texts({example.caption, example.output});
+    const ClipScores scores = ScoresOf(images[0], images[1], texts[0], texts[1]);
+    direction += scores.sim_dir;
+    image += scores.sim_image;
+    ++scored;
+  }
+  if (scored > 0) {
+    report.clip_direction = direction / scored;
+    report.clip_image = image / scored;
+  }
+  std::string metrics = absl::StrFormat("{\"step\":%d,\"loss\":%.9g", report.step, report.loss);
+  if (scored > 0)
+    absl::StrAppendFormat(&metrics, ",\"clip_direction\":%.9g,\"clip_image\":%.9g", *report.clip_direction,
+                          *report.clip_image);
+  IP2P_RETURN_IF_ERROR(WriteFileAtomically(folder.path() + "/metrics.json", metrics + "}\n"));
+  return fs::exists(target, error) ? folder.Replace() : folder.Publish();
+}
+
+}  // namespace ip2p
