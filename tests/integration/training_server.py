@@ -9,6 +9,7 @@ import sys
 import time
 
 import grpc
+from conftest import BIN
 from server import ServerProcess
 
 WORKER = pathlib.Path(__file__).with_name("fake_training_worker.py")
@@ -25,15 +26,20 @@ def free_port():
 class Cluster:
     """A data folder and the coordinators that serve it one after another; all its processes end with it."""
 
-    def __init__(self, stubs, folder, *arguments, step_s=0.02, worker_address=False):
+    def __init__(self, stubs, folder, *arguments, step_s=0.02, worker_address=False,
+                 real=False):
         self.stubs, self.folder, self.arguments = stubs, folder, list(arguments)
         self.worker_port = free_port()
         if worker_address:  # that pods call
             self.arguments += ["--worker-address", f"127.0.0.1:{self.worker_port}"]
         self.program = folder / "worker"
-        self.program.write_text(f'#!/bin/sh\nexec {sys.executable} {WORKER} "$@"\n')
-        self.program.chmod(0o755)
-        self.environment = [f"PYTHONPATH={stubs.folder}", f"FAKE_STEP_S={step_s}"]
+        self.environment = []
+        if real:
+            self.program = BIN / "ip2p_training_worker"
+        else:
+            self.program.write_text(f'#!/bin/sh\nexec {sys.executable} {WORKER} "$@"\n')
+            self.program.chmod(0o755)
+            self.environment = [f"PYTHONPATH={stubs.folder}", f"FAKE_STEP_S={step_s}"]
         self.server = None
         self.start()
 
@@ -90,17 +96,29 @@ class Cluster:
         (pid,) = [p for j, e, r, p in self.starts() if (j, e, r) == (job_id, epoch, rank)]
         return pid
 
+    def worker_pid(self, job_id, rank):
+        """Of the live worker of the newest launch, by its command line."""
+        wanted = {"--job": job_id, "--epoch": str(self.job(job_id).epoch), "--rank": str(rank)}
+        for folder in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                arguments = (folder / "cmdline").read_bytes().decode().split("\0")
+            except OSError:
+                continue
+            if wanted.items() <= dict(zip(arguments, arguments[1:], strict=False)).items():
+                return int(folder.name)
+        raise AssertionError("no such worker")
+
     def value(self, job_id, step):
         folder = self.folder / "jobs" / job_id / "checkpoints" / f"step-{step:09d}"
         return json.loads((folder / "weights").read_text())["value"]
 
     def close(self):
         self.server.close()
-        for _, _, _, pid in self.starts():
+        for folder in pathlib.Path("/proc").glob("[0-9]*"):
             try:
-                if str(self.folder).encode() in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
-                    os.kill(pid, signal.SIGKILL)
-            except (FileNotFoundError, ProcessLookupError):
+                if f"--data-dir\0{self.folder}\0".encode() in (folder / "cmdline").read_bytes():
+                    os.kill(int(folder.name), signal.SIGKILL)
+            except OSError:
                 pass
 
 
