@@ -105,6 +105,12 @@ void DiffusionObjective::Prepare(TrainBatch& batch) {
   if (!config_.train_text_encoder) batch.text = EncodeTexts(batch.ids);
 }
 
+LatentCache::Row DiffusionObjective::EncodeRow(const Example& example) {
+  TrainBatch batch = MakeBatch({&example, 1}, {});
+  Prepare(batch);
+  return {batch.moments, batch.condition, batch.text};
+}
+
 absl::Status DiffusionObjective::Cache(const ExampleSource& source, const AugmentConfig& augment,
                                        const std::string& folder) {
   std::vector<int64_t> choices;
@@ -120,14 +126,11 @@ absl::Status DiffusionObjective::Cache(const ExampleSource& source, const Augmen
       for (const bool mirrored : {false, true}) {
         if (mirrored && !augment.flip) continue;
         std::optional<LatentCache::Row> row;
-        absl::StatusOr<Example> example = fault;
-        if (fault.ok()) example = AugmentAs(*raw, augment, mirrored);
-        if (example.ok()) {
-          TrainBatch batch = MakeBatch({&*example, 1}, {});
-          Prepare(batch);
-          row = {batch.moments, batch.condition, batch.text};
+        if (fault.ok()) {
+          const absl::StatusOr<Example> example = AugmentAs(*raw, augment, mirrored);
+          fault.Update(example.status());
+          if (example.ok()) row = EncodeRow(*example);
         }
-        fault.Update(example.status());
         IP2P_RETURN_IF_ERROR(cache->Append(row));
       }
       if (fault.ok()) continue;

@@ -46,6 +46,7 @@ class DiffusionObjective : public Objective {
   DiffusionObjective(const TrainConfig& config, const ModelSource& model, const ObjectiveOptions& options);
   bool edits() const { return config_.objective == TrainObjective::kInstructPix2Pix; }
   torch::Tensor EncodeTexts(const torch::Tensor& ids);
+  LatentCache::Row EncodeRow(const Example& example);
   TrainBatch FromCache(std::span<const Example> examples) const;
 
   const TrainConfig config_;
