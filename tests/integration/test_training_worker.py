@@ -1,0 +1,146 @@
+"""The training worker as a process, alone: a whole run, going on, several ranks, and inputs that are no good."""
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+import torch
+from clip_models import make_clip
+from diffusers import StableDiffusionInstructPix2PixPipeline
+from safetensors.torch import load_file, save_file
+from training_runs import command, digests, latest, metrics, train, weights, write_dataset, write_job
+from transformers import CLIPModel
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return write_dataset(tmp_path_factory.mktemp("dataset") / "pairs")
+
+
+@pytest.fixture
+def start(checkpoint):
+    return checkpoint("tiny4-odd")
+
+
+def test_a_run_from_start_to_export(start, dataset, tmp_path):
+    job, run = write_job(tmp_path / "job.json", start, dataset, validateEvery=4, validationSamples=1), tmp_path / "run"
+    train(job, run)
+    folder, state = latest(run)
+    assert state["step"] == 4 and state["updates"] == 4 and state["skipped"] == 0
+    lines = metrics(run)
+    assert [line["step"] for line in lines] == [1, 2, 3, 4] and lines[-1]["samples"] == 16
+    assert all(0 < line["loss"] < 10 and line["grad_norm"] > 0 for line in lines)
+    assert {p.name for p in (run / "validation/step-000000004").iterdir()} == {
+        "000-input.png", "000-edit.png", "metrics.json"}
+    # The export is the average, and diffusers opens it.
+    export = load_file(run / "export/step-000000004/unet/diffusion_pytorch_model.safetensors")
+    averaged = load_file(folder / "ema.safetensors")
+    assert {f"unet.{n}" for n in export} == set(averaged)
+    assert all(torch.equal(t, averaged[f"unet.{n}"]) for n, t in export.items())
+    pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(run / "export/step-000000004")
+    assert pipeline.unet.config.in_channels == 8
+
+
+def test_going_on_is_the_same_bit_for_bit(start, dataset, tmp_path):
+    job = write_job(tmp_path / "job.json", start, dataset, maxSteps=6, checkpointEvery=4)
+    train(job, tmp_path / "whole")
+    train(job, tmp_path / "parts", "--max-steps", 1)
+    train(job, tmp_path / "parts", "--max-steps", 3)
+    train(job, tmp_path / "parts")
+    assert digests(tmp_path / "whole") == digests(tmp_path / "parts")
+    assert [m["loss"] for m in metrics(tmp_path / "whole")] == [m["loss"] for m in metrics(tmp_path / "parts")]
+
+
+def test_sigterm_saves_and_stops(start, dataset, tmp_path):
+    job, run = write_job(tmp_path / "job.json", start, dataset, maxSteps=100000), tmp_path / "run"
+    process = subprocess.Popen(command(job, run), stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (run / "metrics.jsonl").exists() or not metrics(run):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 3
+    assert latest(run)[1]["step"] == metrics(run)[-1]["step"]
+
+
+def test_two_ranks_are_one(start, dataset, tmp_path):
+    job = write_job(tmp_path / "job.json", start, dataset, maxSteps=3, accumulation=1)
+    train(job, tmp_path / "alone")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    ranks = [subprocess.Popen(command(job, tmp_path / "both", "--rank", r, "--world-size", 2, "--store-port", port),
+                              stderr=subprocess.PIPE, text=True) for r in (0, 1)]
+    for process in ranks:
+        errors = process.communicate(timeout=300)[1]
+        assert process.returncode == 0, errors[-3000:]
+    alone, both = weights(tmp_path / "alone"), weights(tmp_path / "both")
+    # Of whole tensors: AdamW moves an element whose gradient is rounding a full step either way.
+    assert max(((alone[n] - both[n]).norm() / alone[n].norm().clamp_min(1e-6)).item() for n in alone) < 1e-5
+
+
+@pytest.mark.parametrize("objective,fresh", [("TEXT_TO_IMAGE", True), ("AUTOENCODER", True), ("TEXT_TO_IMAGE", False)])
+def test_other_objectives(objective, fresh, start, dataset, tmp_path):
+    configs = tmp_path / "configs"
+    shutil.copytree(start, configs, ignore=shutil.ignore_patterns("*.safetensors"))
+    job = write_job(tmp_path / "job.json", start, dataset, objective=objective, fresh=configs if fresh else None,
+                    trainTextEncoder=objective == "TEXT_TO_IMAGE", maxSteps=2)
+    train(job, tmp_path / "run")
+    prefixes = {name.split(".")[0] for name in weights(tmp_path / "run")}
+    if objective == "AUTOENCODER":  # the export knows its own latents' spread
+        config = json.loads((tmp_path / "run/export/step-000000002/vae/config.json").read_text())
+        assert config["scaling_factor"] != pytest.approx(0.18215, rel=1e-3)
+    assert prefixes == ({"vae"} if objective == "AUTOENCODER" else {"unet", "text_encoder"})
+
+
+def test_clip_fresh_and_opened_by_transformers(dataset, tmp_path):
+    make_clip("tiny", tmp_path / "start")
+    configs = tmp_path / "configs"
+    shutil.copytree(tmp_path / "start", configs, ignore=shutil.ignore_patterns("*.safetensors"))
+    job = write_job(tmp_path / "job.json", None, dataset, objective="CLIP", fresh=configs, maxSteps=3)
+    train(job, tmp_path / "run")
+    model = CLIPModel.from_pretrained(tmp_path / "run/export/step-000000003")
+    assert model.logit_scale.item() == pytest.approx(2.6592, abs=0.01)
+    assert model.text_model.embeddings.token_embedding.weight.std().item() == pytest.approx(0.02, rel=0.1)
+
+
+def test_cached_latents_are_the_same_run(start, dataset, tmp_path):
+    losses = []
+    for name, cached in (("plain", False), ("cached", True)):
+        job = write_job(tmp_path / f"{name}.json", start, dataset, cacheLatents=cached, maxSteps=4)
+        train(job, tmp_path / name)
+        losses.append([line["loss"] for line in metrics(tmp_path / name)])
+    # Pictures are encoded one by one for the cache, in their batch without it: last bits differ.
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_bad_inputs_end_for_good(start, dataset, tmp_path):
+    job = tmp_path / "job.json"
+    errors = train(write_job(job, start, tmp_path / "nowhere"), tmp_path / "run", code=42)
+    assert "the dataset is missing" in errors
+    errors = train(write_job(job, tmp_path / "nothing", dataset), tmp_path / "run", code=42)
+    assert "NOT_FOUND" in errors or "INVALID_ARGUMENT" in errors
+    errors = train(write_job(job, start, dataset, learningRate=7, batchSize=0), tmp_path / "run", code=42)
+    assert "learning_rate is 7" in errors and "batch_size is 0" in errors
+    damaged = tmp_path / "damaged"
+    shutil.copytree(dataset, damaged)
+    for name in damaged.glob("*/5_1.jpg"):
+        name.write_bytes(b"no picture")
+    errors = train(write_job(job, start, damaged), tmp_path / "run", code=42)
+    assert "examples are damaged" in errors and str(tmp_path) not in errors
+
+
+def test_losses_that_are_no_number_end_the_run(start, dataset, tmp_path):
+    model = tmp_path / "model"
+    shutil.copytree(start, model)
+    file = model / "unet/diffusion_pytorch_model.safetensors"
+    tensors = load_file(file)
+    tensors["conv_out.weight"] = torch.full_like(tensors["conv_out.weight"], 3e38)  # every prediction overflows
+    save_file(tensors, file, metadata={"format": "pt"})
+    job = write_job(tmp_path / "job.json", model, dataset, maxSteps=60, checkpointEvery=4)
+    assert "not finite in 10 steps in a row" in train(job, tmp_path / "run", code=42)
+    assert latest(tmp_path / "run")[1]["step"] == 8, "the last good checkpoint stays"
