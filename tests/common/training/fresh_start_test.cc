@@ -1,0 +1,75 @@
+#include <cmath>
+#include <filesystem>
+
+#include "common/training/export_model.h"
+#include "common/training/parameter_set.h"
+#include "common/training/train_start.h"
+#include "gtest/gtest.h"
+#include "tests/fakes/random_model.h"
+#include "tests/fakes/temp_folder.h"
+
+namespace ip2p {
+namespace {
+
+// A model's folder without its weights.
+std::string Configs(const TempFolder& folder) {
+  TrainStart start;
+  start.model = RandomModel(TinyConfig(), 1);
+  const std::string path = folder.In("model");
+  EXPECT_TRUE(ExportModel(start, {}, path).ok());
+  for (const char* file : {"unet/diffusion_pytorch_model.safetensors",
+                           "vae/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"})
+    std::filesystem::rename(path + "/" + file, path + "/" + file + ".away");
+  return path;
+}
+
+torch::Tensor Get(const TensorMap& part, const std::string& name) { return FromTensorView(part.at(name)); }
+
+TEST(FreshStart, WeightsAreInitialisedAsTorchAndTransformersDo) {
+  const TempFolder folder;
+  const auto start = FreshStart(Configs(folder), {});
+  ASSERT_TRUE(start.ok()) << start.status();
+  const torch::Tensor conv = Get(start->model.unet, "down_blocks.0.resnets.0.conv1.weight");  // 32 x 3 x 3 in
+  const double bound = 1 / std::sqrt(32.0 * 9);
+  EXPECT_LE(conv.abs().max().item<double>(), bound);
+  EXPECT_NEAR(conv.std().item<double>(), bound / std::sqrt(3.0), 0.05 * bound);
+  EXPECT_LE(Get(start->model.unet, "down_blocks.0.resnets.0.conv1.bias").abs().max().item<double>(), bound);
+  EXPECT_GT(Get(start->model.unet, "down_blocks.0.resnets.0.conv1.bias").abs().max().item<double>(), 0);
+  EXPECT_TRUE(torch::equal(Get(start->model.vae, "decoder.conv_norm_out.weight"), torch::ones({8})));
+  EXPECT_TRUE(torch::equal(Get(start->model.vae, "decoder.conv_norm_out.bias"), torch::zeros({8})));
+  const TensorMap& text = start->model.text_encoder;
+  EXPECT_NEAR(Get(text, "text_model.embeddings.token_embedding.weight").std().item<double>(), 0.02, 0.002);
+  // hidden^-1/2 (2 layers)^-1/2 with 32 and 1.
+  EXPECT_NEAR(Get(text, "text_model.encoder.layers.0.self_attn.q_proj.weight").std().item<double>(),
+              1 / std::sqrt(32.0) / std::sqrt(2.0), 0.02);
+  EXPECT_EQ(Get(text, "text_model.encoder.layers.0.self_attn.q_proj.bias").abs().sum().item<double>(), 0);
+}
+
+TEST(FreshStart, ASeedIsOneModel) {
+  const TempFolder folder;
+  const std::string path = Configs(folder);
+  TrainConfig config;
+  const auto a = FreshStart(path, config), b = FreshStart(path, config);
+  config.seed = 2;
+  const auto other = FreshStart(path, config);
+  ASSERT_TRUE(a.ok() && b.ok() && other.ok());
+  const std::string name = "mid_block.resnets.0.conv1.weight";
+  EXPECT_TRUE(torch::equal(Get(a->model.unet, name), Get(b->model.unet, name)));
+  EXPECT_FALSE(torch::equal(Get(a->model.unet, name), Get(other->model.unet, name)));
+}
+
+TEST(FreshStart, WeightsThatAreThereAreTaken) {
+  const TempFolder folder;
+  const std::string path = Configs(folder);
+  const std::string file = path + "/vae/diffusion_pytorch_model.safetensors";
+  std::filesystem::rename(file + ".away", file);
+  const auto start = FreshStart(path, {});
+  ASSERT_TRUE(start.ok()) << start.status();
+  const ModelSource model = RandomModel(TinyConfig(), 1);
+  EXPECT_TRUE(torch::equal(Get(start->model.vae, "encoder.conv_in.weight"),
+                           Get(model.vae, "encoder.conv_in.weight")));
+  EXPECT_FALSE(torch::equal(Get(start->model.unet, "conv_in.weight"), Get(model.unet, "conv_in.weight")));
+}
+
+}  // namespace
+}  // namespace ip2p

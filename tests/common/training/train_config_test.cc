@@ -1,0 +1,70 @@
+#include "common/training/train_config.h"
+
+#include <cmath>
+
+#include "common/training/lr_schedule.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace ip2p {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+TEST(TrainConfig, DefaultsAreValid) {
+  EXPECT_TRUE(ValidateTrainConfig({}, /*world_size=*/1).ok());
+  EXPECT_TRUE(ValidateTrainConfig({}, /*world_size=*/4).ok());
+}
+
+TEST(TrainConfig, AllFaultsAreListedTogether) {
+  TrainConfig config;
+  config.learning_rate = std::nan("");
+  config.batch_size = 3;
+  config.accumulation = 2;
+  config.resolution = 100;
+  config.drop_text = 0.9;
+  config.drop_image = 0.9;
+  config.train_text_encoder = true;
+  const absl::Status status = ValidateTrainConfig(config, 0);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()),
+              AllOf(HasSubstr("world_size is 0; wants 1..1024"), HasSubstr("learning_rate is nan"),
+                    HasSubstr("resolution is 100; wants a multiple of 64"), HasSubstr("sum to 1.85"),
+                    HasSubstr("train_text_encoder is true")));
+}
+
+TEST(TrainConfig, BatchIsSharedEvenly) {
+  TrainConfig config;
+  config.batch_size = 30;
+  const absl::Status status = ValidateTrainConfig(config, 4);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("batch_size is 30; wants a multiple of"));
+}
+
+TEST(TrainConfig, DigestFollowsWhatDecidesTheWeights) {
+  TrainConfig config, other = config;
+  other.max_steps *= 2;
+  other.checkpoint_every = 5;
+  other.gradient_checkpointing = true;
+  EXPECT_EQ(TrainConfigDigest(config), TrainConfigDigest(other)) << "a run may be made longer";
+  other.lr_schedule = config.lr_schedule = LrSchedule::kCosine;
+  EXPECT_NE(TrainConfigDigest(config), TrainConfigDigest(other)) << "unless the schedule follows its length";
+  other = config;
+  other.seed = 1;
+  EXPECT_NE(TrainConfigDigest(config), TrainConfigDigest(other));
+}
+
+// As diffusers' get_scheduler("constant_with_warmup" and "cosine").
+TEST(LrSchedule, WarmsUpThenStaysOrFalls) {
+  EXPECT_DOUBLE_EQ(LrFactor(LrSchedule::kConstant, 0, 4, 100), 0);
+  EXPECT_DOUBLE_EQ(LrFactor(LrSchedule::kConstant, 1, 4, 100), 0.25);
+  EXPECT_DOUBLE_EQ(LrFactor(LrSchedule::kConstant, 4, 4, 100), 1);
+  EXPECT_DOUBLE_EQ(LrFactor(LrSchedule::kConstant, 99, 4, 100), 1);
+  EXPECT_DOUBLE_EQ(LrFactor(LrSchedule::kCosine, 10, 10, 110), 1);
+  EXPECT_NEAR(LrFactor(LrSchedule::kCosine, 60, 10, 110), 0.5, 1e-12);
+  EXPECT_NEAR(LrFactor(LrSchedule::kCosine, 110, 10, 110), 0, 1e-12);
+  EXPECT_NEAR(LrFactor(LrSchedule::kCosine, 200, 10, 110), 0, 1e-12);
+}
+
+}  // namespace
+}  // namespace ip2p
