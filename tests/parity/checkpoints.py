@@ -63,6 +63,8 @@ def _configs():
                    norm_num_groups=8, norm_eps=1e-6),
         vae=_vae([16, 32, 32], 128, layers=1, norm_num_groups=8), text=_text(32, 3, 4), prediction="epsilon",
         pad="<|endoftext|>")
+    tiny4_odd = copy.deepcopy(tiny_odd)
+    tiny4_odd["unet"]["in_channels"] = 4
     tiny4_sd2 = copy.deepcopy(tiny_sd2)
     tiny4_sd2["unet"]["in_channels"] = 4
     sd15 = dict(
@@ -74,7 +76,7 @@ def _configs():
         unet=_unet([320, 640, 1280, 1280], [True, True, True, False], cross=1024, heads=[5, 10, 20, 20],
                    sample_size=96, use_linear_projection=True, upcast_attention=True),
         vae=_vae([128, 256, 512, 512], 768), text=_text(1024, 23, 16, "gelu"), prediction="v_prediction", pad="!")
-    return {"tiny": tiny, "tiny4": tiny4, "tiny-sd2": tiny_sd2, "tiny4-sd2": tiny4_sd2, "tiny-odd": tiny_odd,
+    return {"tiny": tiny, "tiny4": tiny4, "tiny-sd2": tiny_sd2, "tiny4-sd2": tiny4_sd2, "tiny-odd": tiny_odd, "tiny4-odd": tiny4_odd,
             "sd15": sd15, "sd15-4ch": sd15_4ch, "sd21": sd21}
 
 
