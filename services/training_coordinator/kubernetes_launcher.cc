@@ -121,7 +121,7 @@ void KubernetesLauncher::Stop(const LaunchKey& key, bool) {
     if (found == groups_.end() || found->second.state.gone || found->second.deleting) return;
     found->second.deleting = true;
   }
-  loop_.Post([this, key]() mutable { Begin(Delete(std::move(key))); });
+  loop_.Post([this, copy = key]() mutable { Begin(Delete(std::move(copy))); });
 }
 
 void KubernetesLauncher::Forget(const LaunchKey& key) {

@@ -7,6 +7,7 @@
 
 #include <map>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -16,7 +17,10 @@ namespace ip2p::training_coordinator {
 struct LaunchKey {
   std::string job_id;
   int64_t epoch = 0;
-  friend auto operator<=>(const LaunchKey&, const LaunchKey&) = default;
+  friend bool operator==(const LaunchKey&, const LaunchKey&) = default;
+  friend bool operator<(const LaunchKey& a, const LaunchKey& b) {
+    return std::tie(a.job_id, a.epoch) < std::tie(b.job_id, b.epoch);
+  }
 };
 
 struct LaunchOrder {

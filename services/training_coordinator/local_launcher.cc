@@ -22,8 +22,6 @@
 #include "absl/strings/str_split.h"
 #include "common/base/log.h"
 
-extern char** environ;
-
 namespace ip2p::training_coordinator {
 namespace {
 
@@ -31,6 +29,7 @@ namespace fs = std::filesystem;
 
 std::vector<char*> Pointers(std::vector<std::string>& texts) {
   std::vector<char*> pointers;
+  pointers.reserve(texts.size() + 1);
   for (std::string& text : texts) pointers.push_back(text.data());
   pointers.push_back(nullptr);
   return pointers;

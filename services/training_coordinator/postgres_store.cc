@@ -47,6 +47,7 @@ void PostgresStore::Clear::operator()(pg_result* result) const { PQclear(result)
 absl::StatusOr<PostgresStore::Result> PostgresStore::Run(const char* sql,
                                                          const std::vector<std::string>& values) {
   std::vector<const char*> pointers;
+  pointers.reserve(values.size());
   for (const std::string& value : values) pointers.push_back(value.c_str());
   // Without values several statements may stand in one text.
   Result result(values.empty() ? PQexec(connection_.get(), sql)

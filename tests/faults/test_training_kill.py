@@ -47,8 +47,8 @@ def cluster(stubs, checkpoint, tmp_path):
 
 def submit(cluster, name):
     job = cluster.stubs.job
-    params = job.TrainParams(max_steps=STEPS, batch_size=4, resolution=64, learning_rate=1e-3, checkpoint_every=4, seed=3,
-                             precision=1)  # fmt: skip
+    params = job.TrainParams(max_steps=STEPS, batch_size=4, resolution=64, learning_rate=1e-3, checkpoint_every=4,
+                             seed=3, precision=1)  # fmt: skip
     spec = job.JobSpec(name=name, objective=job.OBJECTIVE_INSTRUCT_PIX2PIX, base_checkpoint="start", dataset="pairs",
                        params=params, resources={"world_size": 2}, max_restarts=100)  # fmt: skip
     request = cluster.stubs.training_service.SubmitJobRequest(request_id=name, spec=spec)

@@ -115,7 +115,8 @@ class Worker:
             self.step += 1
             order = self.order
             ordered = order.at_step == self.step and order.order != wire.WORKER_ORDER_UNSPECIFIED
-            if first and (ordered or self.step % group.spec.params.checkpoint_every == 0 or self.step == self.max_steps):
+            regular = self.step % group.spec.params.checkpoint_every == 0 or self.step == self.max_steps
+            if first and (ordered or regular):
                 self.save()
             if ordered and order.order == wire.WORKER_ORDER_SAVE_AND_STOP:
                 self.leave(wire.WORKER_OUTCOME_STOPPED, STOPPED)

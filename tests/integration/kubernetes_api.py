@@ -213,8 +213,8 @@ def pod_object(index, pod):
     status = {"phase": "Running"}
     if code is not None:
         exit_code = code if code >= 0 else 128 - code
-        status = {"phase": "Failed" if code else "Succeeded",
-                  "containerStatuses": [{"name": "worker", "state": {"terminated": {"exitCode": exit_code}}}]}  # fmt: skip
+        ended = {"name": "worker", "state": {"terminated": {"exitCode": exit_code}}}
+        status = {"phase": "Failed" if code else "Succeeded", "containerStatuses": [ended]}
     return {"metadata": {"annotations": {INDEX: str(index)}}, "status": status}
 
 

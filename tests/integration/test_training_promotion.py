@@ -1,4 +1,4 @@
-"""PromoteCheckpoint against a real edit server that edits all the while: no request is dropped, the new weights serve."""
+"""PromoteCheckpoint against a real edit server that edits all the while: no edit is dropped."""
 
 import io
 import shutil
