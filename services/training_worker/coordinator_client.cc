@@ -24,6 +24,7 @@ constexpr absl::Duration kCall = absl::Seconds(10);      // of a call that the c
 constexpr absl::Duration kPause = absl::Seconds(1);      // between two tries
 constexpr absl::Duration kJoinCall = absl::Seconds(60);  // of one try to join
 constexpr absl::Duration kTelling = absl::Seconds(60);   // of all tries to tell something
+constexpr int kReconnectMs = 2000;                       // a coordinator that starts again is found soon
 constexpr size_t kMaxMessage = 4096;
 constexpr size_t kMaxRoots = 1 << 20;
 
@@ -50,7 +51,10 @@ absl::StatusOr<std::unique_ptr<CoordinatorClient>> CoordinatorClient::Create(con
     IP2P_ASSIGN_OR_RETURN(const std::string roots, ReadFile(config.tls_ca_file, "tls_ca_file", kMaxRoots));
     credentials = grpc::SslCredentials({.pem_root_certs = roots});
   }
-  return std::make_unique<CoordinatorClient>(config, grpc::CreateChannel(config.coordinator, credentials));
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMs);
+  return std::make_unique<CoordinatorClient>(
+      config, grpc::CreateCustomChannel(config.coordinator, credentials, arguments));
 }
 
 CoordinatorClient::CoordinatorClient(const WorkerConfig& config,
