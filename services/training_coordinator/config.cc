@@ -43,6 +43,8 @@ void DeclareServer(Settings& settings, ServerConfig& config) {
   settings.Add("max_concurrent_streams", &config.max_concurrent_streams, 1, 100000,
                "calls of one connection");
   settings.Add("drain_seconds", &config.drain_seconds, 0, 86400, "time for open calls after SIGTERM");
+  settings.Add("send_timeout_seconds", &config.send_timeout_seconds, 0.01, 86400,
+               "until a caller that takes nothing of its answer is cut off");
   settings.Add("token_file", &config.token_file, "JSON file of bearer tokens; operators must send one");
   settings.Add("tls_cert_file", &config.tls_cert_file, "PEM certificate chain; turns TLS on for operators");
   settings.Add("tls_key_file", &config.tls_key_file, "PEM private key");

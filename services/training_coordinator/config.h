@@ -33,6 +33,7 @@ struct ServerConfig {
 
   int max_concurrent_streams = 1000;
   double drain_seconds = 10;
+  double send_timeout_seconds = 60;
   std::string token_file;
   std::string tls_cert_file;
   std::string tls_key_file;

@@ -22,6 +22,8 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
+constexpr size_t kPieceBytes = 256 << 10;  // what may wait for a slow reader
+
 std::string ToLine(const LogEntry& entry) {
   const Json json{
       {"t", absl::ToUnixMicros(entry.time)}, {"r", entry.rank}, {"e", entry.epoch}, {"x", entry.text}};
@@ -90,6 +92,7 @@ absl::StatusOr<LogPiece> LogBook::Read(LogPosition from, size_t limit, std::opti
   absl::MutexLock lock(&mutex_);
   LogPiece piece;
   piece.next = from;
+  size_t bytes = 0;  // of the texts
   for (const int64_t number : Files()) {
     if (number < from.file) continue;
     const int64_t start = number == from.file ? from.offset : 0;
@@ -100,10 +103,11 @@ absl::StatusOr<LogPiece> LogBook::Read(LogPosition from, size_t limit, std::opti
     while (NextLine(file, line)) {
       const std::optional<LogEntry> entry = FromLine(line);
       if (entry && (!rank || entry->rank == *rank)) {
-        if (piece.lines.size() == limit) {
+        if (piece.lines.size() == limit || bytes >= kPieceBytes) {
           piece.more = true;
           return piece;
         }
+        bytes += entry->text.size();
         piece.lines.push_back(*entry);
       }
       piece.next.offset += static_cast<int64_t>(line.size()) + 1;

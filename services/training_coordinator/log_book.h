@@ -46,7 +46,7 @@ class LogBook {
 
   // RESOURCE_EXHAUSTED or UNAVAILABLE: the disk; none of the lines is kept.
   absl::Status Append(const std::vector<LogEntry>& lines);
-  // At most `limit` lines from `from` on; of one rank if given.
+  // At most `limit` lines from `from` on, of one rank if given; fewer when their texts fill 256 KiB.
   absl::StatusOr<LogPiece> Read(LogPosition from, size_t limit, std::optional<int> rank) const;
   // Where the last `lines` of them begin. Reads all there is.
   absl::StatusOr<LogPosition> Tail(int64_t lines, std::optional<int> rank) const;

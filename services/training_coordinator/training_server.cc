@@ -86,7 +86,8 @@ absl::Status TrainingServer::Open() {
   CallParts calls{.calls = {.authenticator = &authenticator_, .tracker = &calls_, .clock = world_.clock},
                   .pool = &operators_pool_,
                   .pulse = pulse_.get(),
-                  .metrics = &metrics_};
+                  .metrics = &metrics_,
+                  .send_timeout = absl::Seconds(config_.send_timeout_seconds)};
   CallParts slow = calls;
   slow.pool = &slow_pool_;
   CallParts workers = calls;

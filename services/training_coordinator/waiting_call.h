@@ -1,6 +1,6 @@
 // Calls on raw bytes that may have to wait: their request is parsed, a handler on a pool's thread answers it,
-// or says "not yet" and is asked again at each pulse. A caller that leaves ends its call at once. Every call
-// deletes itself when it is over.
+// or says "not yet" and is asked again at each pulse. A caller that leaves ends its call at once, and one
+// that takes nothing of its answer for send_timeout is cut off. Every call deletes itself when it is over.
 #pragma once
 
 #include <functional>
@@ -11,10 +11,12 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "common/base/log.h"
 #include "common/base/worker_pool.h"
 #include "common/rpc/byte_buffer.h"
 #include "common/rpc/call_scope.h"
+#include "common/rpc/send_deadline.h"
 #include "common/rpc/status.h"
 #include "grpcpp/grpcpp.h"
 #include "services/training_coordinator/pulse.h"
@@ -28,6 +30,7 @@ struct CallParts {
   WorkerPool* pool = nullptr;
   Pulse* pulse = nullptr;
   TrainingMetrics* metrics = nullptr;
+  absl::Duration send_timeout = absl::Seconds(60);
 };
 
 // What a handler gives: an answer, an error, or nothing yet.
@@ -98,7 +101,11 @@ class UnaryCall final : public grpc::ServerUnaryReactor,
 
   UnaryCall(grpc::CallbackServerContext* context, const CallParts& parts, const char* method,
             grpc::ByteBuffer* out, Handler handler, bool quiet)
-      : parts_(parts), record_(*context, parts, method, quiet), out_(out), handler_(std::move(handler)) {}
+      : parts_(parts),
+        send_deadline_(context),
+        record_(*context, parts, method, quiet),
+        out_(out),
+        handler_(std::move(handler)) {}
 
   void OnPulse() override {
     {
@@ -128,10 +135,12 @@ class UnaryCall final : public grpc::ServerUnaryReactor,
       if (std::exchange(ended_, true)) return;
     }
     if (response != nullptr) *out_ = ToBuffer(*response);
+    send_deadline_.Arm(parts_.send_timeout);
     this->Finish(record_.Finish(status));
   }
 
   const CallParts& parts_;
+  SendDeadline send_deadline_;
   CallRecord record_;
   grpc::ByteBuffer* const out_;
   Handler handler_;
@@ -144,9 +153,10 @@ class UnaryCall final : public grpc::ServerUnaryReactor,
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
-// A stream of answers: after each that was taken, and at each pulse, the handler is asked for the next. A
-// slow reader is asked for less often, so it gets the newest. The stream ends with OUT_OF_RANGE, which the
-// caller sees as OK, or any other error.
+// A stream of answers: after each that was taken, and at each pulse, the handler is asked for the next. For a
+// slow reader it is asked less often, so that one message is all that waits for it; when that is not taken
+// for send_timeout, the call ends as ABORTED, which a reader that has stopped reading sees as CANCELLED. The
+// stream ends with OUT_OF_RANGE, which the caller sees as OK, or any other error.
 template <typename Request, typename Response>
 class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
                          public Pulsed,
@@ -172,11 +182,15 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
 
   StreamCall(grpc::CallbackServerContext* context, const CallParts& parts, const char* method,
              Handler handler)
-      : parts_(parts), record_(*context, parts, method, /*quiet=*/false), handler_(std::move(handler)) {}
+      : parts_(parts),
+        context_(context),
+        record_(*context, parts, method, /*quiet=*/false),
+        handler_(std::move(handler)) {}
 
   void OnPulse() override {
     {
       absl::MutexLock lock(&mutex_);
+      CutOffIfStalled();
       if (busy_ || ended_) return;
       busy_ = true;
     }
@@ -214,7 +228,15 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
     }
     message_ = ToBuffer(**answer);
     writing_ = true;
+    written_since_ = absl::Now();
     this->StartWrite(&message_);
+  }
+  // The context lives: it goes after Finish, which waits for the write, which ends under the lock.
+  void CutOffIfStalled() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (!writing_ || ended_ || absl::Now() - written_since_ < parts_.send_timeout) return;
+    ended_ = true;
+    end_ = absl::AbortedError("the caller took nothing of what waits for it; wants a reader");
+    context_->TryCancel();
   }
   void End(const absl::Status& status) {
     {
@@ -229,6 +251,7 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   }
 
   const CallParts& parts_;
+  grpc::CallbackServerContext* const context_;
   CallRecord record_;
   Handler handler_;
   Request request_;
@@ -238,6 +261,7 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   grpc::ByteBuffer message_ ABSL_GUARDED_BY(mutex_);
   bool busy_ ABSL_GUARDED_BY(mutex_) = false;  // asking or writing
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Time written_since_ ABSL_GUARDED_BY(mutex_);  // while writing
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
   std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);  // waits for the write
 };

@@ -48,6 +48,16 @@ TEST_F(LogBookTest, ReadsOnFromWhereItWas) {
   EXPECT_THAT(Texts(Read(book, {}, 100, 1)), ElementsAre("two \"quoted\" \xc3\xa9"));
 }
 
+TEST_F(LogBookTest, APieceIsBoundedInBytes) {
+  LogBook book(folder_.path());
+  const std::string text(8 << 10, 'x');
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(book.Append({Line(0, text), Line(1, text)}).ok());
+  const LogPiece first = Read(book, {}, 1000);
+  EXPECT_EQ(first.lines.size(), 32u);
+  EXPECT_TRUE(first.more);
+  EXPECT_EQ(Read(book, first.next, 1000).lines.size(), 8u);
+}
+
 TEST_F(LogBookTest, TailIsTheLastLines) {
   LogBook book(folder_.path());
   EXPECT_TRUE(Read(book, *book.Tail(5, {})).lines.empty());

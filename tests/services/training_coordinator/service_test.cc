@@ -213,6 +213,103 @@ TEST_F(ServerTest, LogsAreKeptAndFollowed) {
   EXPECT_TRUE(absl::IsInvalidArgument(FromGrpc(stub_->StreamLogs(&bad_context, request)->Finish())));
 }
 
+// A caller that keeps its call open and stops reading. Its window is small, so that little is under way.
+class StalledReaders : public ServerTest {
+ protected:
+  void Begin(double send_timeout_seconds = 0.3) {
+    config_.send_timeout_seconds = send_timeout_seconds;
+    Start();
+    id_ = Submit("a");
+    Run(id_);
+    grpc::ChannelArguments arguments;
+    arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 1 << 10);
+    arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+    stalled_ = v1::TrainingService::NewStub(grpc::CreateCustomChannel(
+        absl::StrCat("127.0.0.1:", server_->rpc().port()), grpc::InsecureChannelCredentials(), arguments));
+  }
+  double CutOff(const char* method) {
+    for (const auto& family : server_->metrics().registry()->Collect()) {
+      if (family.name != "ip2p_train_requests_total") continue;
+      for (const auto& metric : family.metric) {
+        std::map<std::string, std::string> labels;
+        for (const auto& label : metric.label) labels[label.name] = label.value;
+        if (labels["method"] == method && labels["code"] == "ABORTED") return metric.counter.value;
+      }
+    }
+    return 0;
+  }
+  bool IsCutOff(const char* method) {
+    for (int i = 0; i < 3000 && CutOff(method) == 0; ++i) absl::SleepFor(absl::Milliseconds(5));
+    return CutOff(method) == 1;
+  }
+
+  std::string id_;
+  std::unique_ptr<Training> stalled_;
+};
+
+TEST_F(StalledReaders, OfLogsAreCutOffWhileOthersReadAll) {
+  Begin();
+  v1::AppendLogsRequest append;
+  *append.mutable_worker() = Worker(id_);
+  for (int i = 0; i < 500; ++i) append.add_lines()->set_text(std::string(8 << 10, 'x'));
+  v1::AppendLogsResponse appended;
+  ASSERT_TRUE(Call(*workers_, &Workers::AppendLogs, append, appended, TokenOf(id_)).ok());
+  v1::StreamLogsRequest request;
+  request.set_job_id(id_);
+  request.set_follow(true);
+  grpc::ClientContext context;
+  const auto reader = stalled_->StreamLogs(&context, request);
+  EXPECT_TRUE(IsCutOff("StreamLogs"));
+
+  grpc::ClientContext other_context;
+  request.set_follow(false);
+  const auto other = stub_->StreamLogs(&other_context, request);
+  v1::StreamLogsResponse lines;
+  int read = 0;
+  while (other->Read(&lines)) read += lines.lines_size();
+  EXPECT_EQ(read, 500);
+  EXPECT_TRUE(other->Finish().ok());
+  while (reader->Read(&lines)) {
+  }
+  EXPECT_TRUE(absl::IsCancelled(FromGrpc(reader->Finish())));
+}
+
+TEST_F(StalledReaders, OfAJobAreCutOff) {
+  Begin();
+  v1::WatchJobRequest request;
+  request.set_job_id(id_);
+  request.set_min_interval_ms(0);
+  grpc::ClientContext context;
+  const auto reader = stalled_->WatchJob(&context, request);
+  for (int64_t step = 2; step < 20000 && CutOff("WatchJob") == 0; ++step) Beat(id_, 0, step);
+  EXPECT_TRUE(IsCutOff("WatchJob"));
+  v1::WatchJobResponse event;
+  while (reader->Read(&event)) {
+  }
+  EXPECT_TRUE(absl::IsCancelled(FromGrpc(reader->Finish())));
+}
+
+TEST_F(StalledReaders, ASlowReaderOfLogsGetsAll) {
+  Begin(/*send_timeout_seconds=*/1);
+  v1::AppendLogsRequest append;
+  *append.mutable_worker() = Worker(id_);
+  for (int i = 0; i < 400; ++i) append.add_lines()->set_text(std::string(8 << 10, 'x'));
+  v1::AppendLogsResponse appended;
+  ASSERT_TRUE(Call(*workers_, &Workers::AppendLogs, append, appended, TokenOf(id_)).ok());
+  v1::StreamLogsRequest request;
+  request.set_job_id(id_);
+  grpc::ClientContext context;
+  const auto reader = stalled_->StreamLogs(&context, request);
+  v1::StreamLogsResponse lines;
+  int read = 0;
+  while (reader->Read(&lines)) {
+    read += lines.lines_size();
+    absl::SleepFor(absl::Milliseconds(100));  // that of a slow link: more than a second in all
+  }
+  EXPECT_EQ(read, 400);
+  EXPECT_TRUE(reader->Finish().ok());
+}
+
 TEST_F(ServerTest, BytesThatAreNoRequestAreBadInput) {
   Start();
   v1::GetJobRequest request;
