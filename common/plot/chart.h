@@ -1,6 +1,7 @@
 // Charts of lines and bars, as data: what svg_chart.h and png_chart.h draw. Pure.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ struct Marker {
   double x = 0;  // a dashed vertical line
   std::string name;
 };
+
+inline constexpr size_t kChartColors = 7;  // series of a panel that can be told apart
 
 struct Panel {
   std::string title;

@@ -19,7 +19,8 @@ constexpr double kBottom = 48;
 constexpr int kTicks = 5;
 constexpr double kLegendLine = 16;
 
-constexpr std::array<ChartColor, 4> kColors = {0x4477aa, 0xee6677, 0x228833, 0xccbb44};
+constexpr std::array<ChartColor, kChartColors> kColors = {0x4477aa, 0xee6677, 0x228833, 0xccbb44,
+                                                          0x66ccee, 0x994f00, 0x777777};
 constexpr ChartColor kAxis = 0x444444;
 constexpr ChartColor kGrid = 0xdddddd;
 constexpr ChartColor kMarker = 0xaa3377;
