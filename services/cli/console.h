@@ -21,6 +21,7 @@ struct Console {
   std::ostream& err;      // progress and faults
   bool terminal = false;  // err is one: progress is a bar
   int columns = 80;       // of the terminal
+  bool unicode = true;    // it shows UTF-8
   const Clock* clock = Clock::Real();
   Cancellation& cancellation;
   const TorchVerbs* torch = nullptr;  // null: a command that needs it calls become_torch

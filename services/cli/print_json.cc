@@ -5,10 +5,11 @@
 #include <string>
 
 namespace ip2p {
+namespace {
 
-absl::Status PrintJson(const google::protobuf::Message& message, std::ostream& out) {
+absl::Status Print(const google::protobuf::Message& message, std::ostream& out, bool whitespace) {
   google::protobuf::util::JsonPrintOptions options;
-  options.add_whitespace = true;
+  options.add_whitespace = whitespace;
   options.preserve_proto_field_names = true;
   options.always_print_primitive_fields = true;
   std::string text;
@@ -17,6 +18,18 @@ absl::Status PrintJson(const google::protobuf::Message& message, std::ostream& o
   }
   out << text;
   return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status PrintJson(const google::protobuf::Message& message, std::ostream& out) {
+  return Print(message, out, /*whitespace=*/true);
+}
+
+absl::Status PrintJsonLine(const google::protobuf::Message& message, std::ostream& out) {
+  const absl::Status printed = Print(message, out, /*whitespace=*/false);
+  out << "\n" << std::flush;
+  return printed;
 }
 
 }  // namespace ip2p

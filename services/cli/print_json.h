@@ -10,5 +10,7 @@
 namespace ip2p {
 
 absl::Status PrintJson(const google::protobuf::Message& message, std::ostream& out);
+// In one line, flushed: for streams.
+absl::Status PrintJsonLine(const google::protobuf::Message& message, std::ostream& out);
 
 }  // namespace ip2p
