@@ -40,8 +40,10 @@ std::string ValueText(const RunSettings& settings, const std::string& key) {
   return absl::StrCat(key, " ", found == settings.end() ? "absent" : found->dump());
 }
 
-// With `all`, what only the dataset has differs, too.
-absl::Status Compare(const RunSettings& found, const RunSettings& wanted, bool all) {
+constexpr std::string_view kDataset = "the dataset";
+
+// With `all`, what only `found` has differs, too.
+absl::Status Compare(std::string_view what, const RunSettings& found, const RunSettings& wanted, bool all) {
   std::vector<std::string> keys;
   for (const auto& [key, value] : wanted.items()) {
     if (!found.contains(key) || found[key] != value) keys.push_back(key);
@@ -55,8 +57,8 @@ absl::Status Compare(const RunSettings& found, const RunSettings& wanted, bool a
       absl::StrAppend(out, ValueText(settings, key));
     });
   };
-  return absl::FailedPreconditionError(
-      absl::StrCat("the dataset was made with ", list(found), "; wants ", list(wanted)));
+  return absl::FailedPreconditionError(absl::StrCat(
+      absl::string_view(what.data(), what.size()), " was made with ", list(found), "; wants ", list(wanted)));
 }
 
 // A folder that others filled must not be mixed with what this run makes.
@@ -99,6 +101,10 @@ absl::StatusOr<bool> WriteNew(const std::string& dataset, const RunSettings& set
 
 }  // namespace
 
+absl::Status CompareSettings(std::string_view what, const RunSettings& found, const RunSettings& wanted) {
+  return Compare(what, found, wanted, /*all=*/true);
+}
+
 absl::StatusOr<RunSettings> ReadRunFile(const std::string& dataset) {
   IP2P_ASSIGN_OR_RETURN(const std::string text, ReadFile(Pathed(dataset, kName), kName, kMaxBytes));
   return ParseRunFile(text);
@@ -128,14 +134,14 @@ absl::Status AgreeOnRun(const std::string& dataset, const RunSettings& settings,
     }
   }
   if (!found.ok()) return found.status();
-  return Compare(*found, settings, /*all=*/true);
+  return Compare(kDataset, *found, settings, /*all=*/true);
 }
 
 absl::Status CheckRun(const std::string& dataset, const RunSettings& known) {
   const absl::StatusOr<RunSettings> found = ReadRunFile(dataset);
   if (absl::IsNotFound(found.status())) return absl::OkStatus();
   if (!found.ok()) return found.status();
-  return Compare(*found, known, /*all=*/false);
+  return Compare(kDataset, *found, known, /*all=*/false);
 }
 
 absl::Status ReplaceRunFile(const std::string& dataset, const RunSettings& settings) {

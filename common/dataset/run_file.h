@@ -15,6 +15,10 @@ namespace ip2p {
 // "bf16"}.
 using RunSettings = nlohmann::ordered_json;
 
+// FAILED_PRECONDITION names each setting that differs or that only one of the two has: "WHAT was made with
+// steps 100, precision "bf16"; wants steps 50, precision "fp32"".
+absl::Status CompareSettings(std::string_view what, const RunSettings& found, const RunSettings& wanted);
+
 // Writes run.json when there is none, else compares. FAILED_PRECONDITION names each setting that differs:
 // "the dataset was made with steps 100 and precision bf16; wants steps 50 and precision fp32", or says that
 // the folder holds prompts and no run.json. `temporary` is a name in the dataset that no other process writes

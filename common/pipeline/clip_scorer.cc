@@ -63,10 +63,6 @@ class Scorer final : public ClipScorer {
   const torch::Tensor mean_, std_;  // [1,3,1,1] float32
 };
 
-double Cosine(const torch::Tensor& a, const torch::Tensor& b) {
-  return torch::cosine_similarity(a, b, /*dim=*/0).item<double>();
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ClipScorer>> ClipScorer::Create(const ClipSource& source, torch::Device device,
@@ -75,6 +71,10 @@ absl::StatusOr<std::unique_ptr<ClipScorer>> ClipScorer::Create(const ClipSource&
       CatchTorch("loading CLIP", [&] { return LoadClip(source, {.device = device, .dtype = dtype}); });
   IP2P_RETURN_IF_ERROR(loaded.status());
   return std::make_unique<Scorer>(*std::move(loaded), source.preprocessing, device, dtype);
+}
+
+double Cosine(const torch::Tensor& a, const torch::Tensor& b) {
+  return torch::cosine_similarity(a, b, /*dim=*/0).item<double>();
 }
 
 ClipScores ScoresOf(const torch::Tensor& image_0, const torch::Tensor& image_1, const torch::Tensor& text_0,

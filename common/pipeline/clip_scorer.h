@@ -31,8 +31,10 @@ class ClipScorer {
   virtual torch::Tensor Images(const torch::Tensor& images) = 0;
 };
 
-// Cosines (torch's cosine_similarity, so that equal images have direction 0). Unit features of image 0,
-// image 1, text 0, text 1, each [d] float32.
+// torch's cosine_similarity of two features [d] float32: 0 where one is all zeros, so that equal images have
+// direction 0.
+double Cosine(const torch::Tensor& a, const torch::Tensor& b);
+// Cosines. Unit features of image 0, image 1, text 0, text 1, each [d] float32.
 ClipScores ScoresOf(const torch::Tensor& image_0, const torch::Tensor& image_1, const torch::Tensor& text_0,
                     const torch::Tensor& text_1);
 

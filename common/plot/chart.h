@@ -16,6 +16,8 @@ struct Series {
   std::vector<double> x;  // of bars: their left ends
   std::vector<double> y;
   double bar_width = 0;  // in units of x
+  // Of a line: words beside its points, which then get dots. Empty: none; else one a point.
+  std::vector<std::string> labels;
 };
 
 struct Marker {

@@ -25,6 +25,7 @@ constexpr ChartColor kAxis = 0x444444;
 constexpr ChartColor kGrid = 0xdddddd;
 constexpr ChartColor kMarker = 0xaa3377;
 constexpr double kBarOpacity = 0.7;
+constexpr double kDot = 5;
 
 bool Drawn(double x, double y) { return std::isfinite(x) && std::isfinite(y); }
 
@@ -126,6 +127,19 @@ class PanelDrawer {
       }
     }
     flush();
+    Label(series, color);
+  }
+
+  void Label(const Series& series, ChartColor color) {
+    for (size_t i = 0; i < std::min({series.x.size(), series.y.size(), series.labels.size()}); ++i) {
+      if (!Drawn(series.x[i], series.y[i])) continue;
+      const double x = X(series.x[i]), y = Y(series.y[i]);
+      canvas_.Rect(x - kDot / 2, y - kDot / 2, kDot, kDot, color, 1);
+      // On the side where there is room.
+      const bool left = x > x0_ + kWidth / 2;
+      canvas_.Text(left ? x - kDot : x + kDot, y - kDot, left ? TextAnchor::kEnd : TextAnchor::kStart,
+                   series.labels[i], false);
+    }
   }
 
   void Mark(const Marker& marker) {

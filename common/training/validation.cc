@@ -10,13 +10,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/synchronization/notification.h"
 #include "common/base/permutation.h"
 #include "common/base/status_macros.h"
 #include "common/image/encode.h"
-#include "common/pipeline/clip_scorer.h"
 #include "common/pipeline/edit_engine.h"
-#include "common/pipeline/image_tensor.h"
+#include "common/pipeline/edit_scorer.h"
+#include "common/pipeline/pending_edits.h"
 #include "common/storage/atomic_file.h"
 #include "common/storage/io_error.h"
 #include "common/training/augment.h"
@@ -31,25 +30,18 @@ namespace fs = std::filesystem;
 constexpr uint64_t kNoise = 0x76616c;  // a stream of numbers apart from training's
 
 absl::StatusOr<EditResult> EditOne(EditEngine& engine, const Example& example, int resolution, int steps) {
-  EditParams params{.instruction = example.text, .steps = steps, .resolution = resolution};
-  absl::Notification done;
-  absl::StatusOr<EditResult> result;
-  EditCallbacks callbacks{.done = [&](absl::StatusOr<EditResult> r) {
-    result = std::move(r);
-    done.Notify();
-  }};
+  PendingEdits edits(engine);
   IP2P_RETURN_IF_ERROR(
-      engine.Submit(example.before, params, absl::InfiniteFuture(), std::move(callbacks)).status());
-  done.WaitForNotification();
-  return result;
+      edits.Add(example.before, {.instruction = example.text, .steps = steps, .resolution = resolution}));
+  while (edits.NextStep()) {
+  }
+  return edits.Take(0);
 }
 
 absl::Status WritePicture(const std::string& folder, int index, const char* what, const Image& image) {
   IP2P_ASSIGN_OR_RETURN(const std::string bytes, EncodeImage(image));
   return WriteFileAtomically(absl::StrFormat("%s/%03d-%s.png", folder, index, what), bytes);
 }
-
-torch::Tensor UnitRange(const Image& image) { return (ImageToTensor(image, torch::kCPU) + 1) / 2; }
 
 }  // namespace
 
@@ -101,10 +93,10 @@ absl::Status Validation::Edit(Trainer& trainer, ValidationReport& report) {
       EditEngine::Create(
           ModelWith(*start_, trainer.ExportedWeights()),
           {.device = options_.device, .precision = config_.precision, .threads = options_.threads}));
-  std::unique_ptr<ClipScorer> scorer;
+  std::unique_ptr<EditScorer> scorer;
   if (!options_.clip.empty()) {
     IP2P_ASSIGN_OR_RETURN(const ClipSource clip, OpenClip(options_.clip));
-    IP2P_ASSIGN_OR_RETURN(scorer, ClipScorer::Create(clip, torch::Device(options_.device)));
+    IP2P_ASSIGN_OR_RETURN(scorer, EditScorer::Create(clip, options_.device, ClipInput::kStandard));
   }
   double direction = 0, image = 0;
   int scored = 0;
@@ -117,12 +109,12 @@ absl::Status Validation::Edit(Trainer& trainer, ValidationReport& report) {
     IP2P_RETURN_IF_ERROR(WritePicture(folder.path(), index, "input", example.before));
     IP2P_RETURN_IF_ERROR(WritePicture(folder.path(), index, "edit", made));
     if (!scorer || example.caption.empty() || example.output.empty()) continue;
-    const torch::NoGradGuard no_grad;
-    const torch::Tensor images = scorer->Images(torch::cat({UnitRange(example.before), UnitRange(made)}));
-    const torch::Tensor texts = scorer->Texts({example.caption, example.output});
-    const ClipScores scores = ScoresOf(images[0], images[1], texts[0], texts[1]);
-    direction += scores.sim_dir;
-    image += scores.sim_image;
+    IP2P_ASSIGN_OR_RETURN(
+        const std::vector<EditScores> scores,
+        scorer->Score({.before = example.before, .caption = example.caption, .output = example.output},
+                      {&made, 1}));
+    direction += *scores[0].clip_direction;
+    image += scores[0].clip_image;
     ++scored;
   }
   if (scored > 0) {

@@ -16,7 +16,8 @@ namespace {
 constexpr const char* kAbout =
     "ip2p edits photos by instruction: in this process with --ckpt, or on a server with --server.\n"
     "ip2p prompts turns captions into edit instructions, the first stage of a training set,\n"
-    "and ip2p pairs those into image pairs, the second; ip2p train trains on them, on a coordinator.\n"
+    "and ip2p pairs those into image pairs, the second; ip2p train trains on them, on a coordinator, and\n"
+    "ip2p evaluate measures the model.\n"
     "A flag wins over its IP2P_* variable, which wins over the settings file (--config FILE, JSON).";
 
 // CLI11 wants the arguments last first.
@@ -50,6 +51,7 @@ int RunCli(const std::vector<std::string>& args, Console& console) {
   AddPairsCommands(app, console, chosen);
   AddDatasetCommands(app, console, chosen);
   AddTrainCommands(app, console, chosen);
+  AddEvaluateCommand(app, console, chosen);
   AddServerCommands(app, console, chosen);
   NameVariables(app);
   if (const absl::Status status = ApplySettingsFile(app, SettingsFileOf(args)); !status.ok()) {

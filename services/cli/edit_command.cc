@@ -95,7 +95,7 @@ absl::Status RunEdit(const EditFlags& flags, EditTask task, Console& console) {
   {
     Watcher watcher(console, task.params, flags.preview_dir);
     answer = flags.server.address.empty()
-                 ? EditLocally(console.torch, flags.model, task, watcher, console.cancellation)
+                 ? EditLocally(console.torch, flags.local.model, task, watcher, console.cancellation)
                  : EditRemotely(flags.server, flags.server_model, task, watcher, console.cancellation);
   }
   if (!answer.ok()) return answer.status();

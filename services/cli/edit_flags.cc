@@ -6,20 +6,10 @@
 #include "common/base/limits.h"
 #include "common/base/random.h"
 #include "common/base/status_macros.h"
+#include "services/cli/word_check.h"
 
 namespace ip2p {
 namespace {
-
-// A CLI11 check from one of the parsers: empty when it takes the word.
-template <typename T>
-CLI::Validator Parses(absl::StatusOr<T> (*parse)(std::string_view)) {
-  return CLI::Validator(
-      [parse](std::string& word) {
-        const absl::StatusOr<T> parsed = parse(word);
-        return parsed.ok() ? std::string() : std::string(parsed.status().message());
-      },
-      "");
-}
 
 std::string SamplerNames() {
   std::string names;
@@ -47,32 +37,14 @@ void AddParams(CLI::App& app, EditFlags& flags) {
       ->capture_default_str();
   app.add_option("--cfg-image", p.cfg_image, "Image guidance: how much of the photo")->capture_default_str();
   app.add_option("--sampler", flags.sampler, "Sampling method: " + SamplerNames())
-      ->check(Parses(ParseSampler))
+      ->check(ParsesAs(ParseSampler))
       ->capture_default_str();
   app.add_option("--schedule", flags.schedule, "Noise levels: default, karras, exponential")
-      ->check(Parses(ParseSchedule))
+      ->check(ParsesAs(ParseSchedule))
       ->capture_default_str();
   app.add_option("--negative", p.negative, "What to steer away from");
   app.add_option("--count", p.count, "Pictures to make, 1..8; -0, -1, ... is put before the extension")
       ->capture_default_str();
-}
-
-void AddLocalFlags(CLI::App& app, EditFlags& flags) {
-  const char* group = "In this process";
-  app.add_option("--ckpt", flags.model.path, "Model: diffusers folder, .safetensors or .ckpt")->group(group);
-  app.add_option("--vae-ckpt", flags.model.open.vae_path, "Take the VAE from here instead")->group(group);
-  app.add_option("--precision", flags.precision, "auto, fp32, bf16 or fp16")
-      ->check(Parses(ParsePrecision))
-      ->capture_default_str()
-      ->group(group);
-  app.add_option("--prediction", flags.prediction, "epsilon or v, for one-file SD 2.x, which does not say")
-      ->check(CLI::IsMember({"epsilon", "v"}))
-      ->group(group);
-  app.add_option("--device", flags.model.engine.device, "cpu or cuda:N")->capture_default_str()->group(group);
-  app.add_option("--threads", flags.model.engine.threads, "Threads of a CPU; 0 takes all")
-      ->check(CLI::Range(0, 4096))
-      ->capture_default_str()
-      ->group(group);
 }
 
 }  // namespace
@@ -100,7 +72,7 @@ void AddEditFlags(CLI::App& app, EditFlags& flags) {
       ->check(CLI::Range(0.0, 1e9))
       ->capture_default_str();
   app.add_flag("--json", flags.json, "Print what was done as JSON on standard output");
-  AddLocalFlags(app, flags);
+  AddModelFlags(app, flags.local, "In this process");
   AddServerFlags(app, flags.server);
   app.add_option("--model", flags.server_model, "Name of the server's model (default: its first)")
       ->group("Server");
@@ -119,7 +91,7 @@ absl::StatusOr<EditTask> TaskFromFlags(EditFlags& flags) {
     return absl::InvalidArgumentError(
         absl::StrCat("count is ", flags.params.count, "; wants 1 with --output -"));
   }
-  if (flags.server.address.empty() && flags.model.path.empty() && !flags.params.instruction.empty()) {
+  if (flags.server.address.empty() && flags.local.model.path.empty() && !flags.params.instruction.empty()) {
     return absl::InvalidArgumentError("no model is named; wants --ckpt PATH, or --server HOST:PORT");
   }
   task.output.quality = flags.quality;
@@ -130,9 +102,7 @@ absl::StatusOr<EditTask> TaskFromFlags(EditFlags& flags) {
   task.params.preview_every = flags.preview_dir.empty() ? 0 : flags.preview_every;
   IP2P_ASSIGN_OR_RETURN(task.params.sampler, ParseSampler(flags.sampler));
   IP2P_ASSIGN_OR_RETURN(task.params.schedule, ParseSchedule(flags.schedule));
-  IP2P_ASSIGN_OR_RETURN(flags.model.engine.precision, ParsePrecision(flags.precision));
-  if (flags.prediction == "epsilon") flags.model.open.prediction = PredictionType::kEpsilon;
-  if (flags.prediction == "v") flags.model.open.prediction = PredictionType::kVPrediction;
+  IP2P_RETURN_IF_ERROR(FinishModelFlags(flags.local));
   if (flags.timeout_s > 0) task.timeout = absl::Seconds(flags.timeout_s);
   return task;
 }

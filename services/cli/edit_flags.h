@@ -5,6 +5,7 @@
 #include <string>
 
 #include "services/cli/edit_task.h"
+#include "services/cli/model_flags.h"
 
 namespace ip2p {
 
@@ -15,9 +16,7 @@ struct EditFlags {
   int64_t seed = -1;  // -1: drawn at random
   std::string sampler = "euler_a";
   std::string schedule = "default";
-  std::string precision = "auto";
-  std::string prediction;  // "epsilon", "v"
-  std::string format;      // "": by the output's extension
+  std::string format;  // "": by the output's extension
   int quality = 95;
   bool lossless = false;
   bool no_parameters = false;
@@ -25,7 +24,7 @@ struct EditFlags {
   std::string preview_dir;
   int preview_every = 10;
   bool json = false;
-  LocalModel model;
+  ModelFlags local;
   std::string server_model;
   ServerFlags server;
 };

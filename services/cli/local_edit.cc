@@ -1,60 +1,17 @@
-// An edit in this process. The engine calls back on its own thread; events cross to the caller's in a queue.
-#include <deque>
+// An edit in this process.
 #include <filesystem>
 #include <optional>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "common/base/status_macros.h"
 #include "common/image/decode.h"
 #include "common/pipeline/parameters_text.h"
+#include "common/pipeline/pending_edits.h"
 #include "common/pipeline/unedited.h"
 #include "services/cli/edit_task.h"
 
 namespace ip2p {
 namespace {
-
-// What the engine told, in order. Ends with `done`.
-class EventQueue {
- public:
-  EditCallbacks Callbacks() {
-    EditCallbacks callbacks;
-    callbacks.progress = [this](const EditProgress& progress) {
-      absl::MutexLock lock(&mutex_);
-      steps_.push_back(progress);
-    };
-    callbacks.done = [this](absl::StatusOr<EditResult> result) {
-      absl::MutexLock lock(&mutex_);
-      result_ = std::move(result);
-    };
-    return callbacks;
-  }
-
-  // Waits for the next step; false once there are no more and the edit is done.
-  bool NextStep(EditProgress& step) {
-    absl::MutexLock lock(&mutex_);
-    mutex_.Await(absl::Condition(this, &EventQueue::HasNews));
-    if (steps_.empty()) return false;
-    step = std::move(steps_.front());
-    steps_.pop_front();
-    return true;
-  }
-
-  absl::StatusOr<EditResult> TakeResult() {
-    absl::MutexLock lock(&mutex_);
-    return *std::move(result_);
-  }
-
- private:
-  bool HasNews() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return !steps_.empty() || result_.has_value();
-  }
-
-  absl::Mutex mutex_;
-  std::deque<EditProgress> steps_ ABSL_GUARDED_BY(mutex_);
-  std::optional<absl::StatusOr<EditResult>> result_ ABSL_GUARDED_BY(mutex_);
-};
 
 void Tell(const EditProgress& progress, EditListener& listener) {
   listener.OnStep(progress.output, progress.step);
@@ -68,14 +25,12 @@ absl::StatusOr<EditResult> RunEngine(const TorchVerbs& torch, const LocalModel& 
                                      Cancellation& cancellation) {
   listener.OnLoading();
   IP2P_ASSIGN_OR_RETURN(const ModelSource source, OpenModel(model.path, model.open));
-  EventQueue events;  // outlives the engine, whose thread calls into it
   IP2P_ASSIGN_OR_RETURN(const std::unique_ptr<EditEngine> engine, torch.create_engine(source, model.engine));
-  IP2P_ASSIGN_OR_RETURN(const EditEngine::EditId id,
-                        engine->Submit(std::move(photo), params, deadline, events.Callbacks()));
-  const Cancellation::Scope scope(cancellation, [&engine, id] { engine->Cancel(id); });
-  EditProgress step;
-  while (events.NextStep(step)) Tell(step, listener);
-  return events.TakeResult();
+  PendingEdits edits(*engine);
+  IP2P_RETURN_IF_ERROR(edits.Add(std::move(photo), params, deadline));
+  const Cancellation::Scope scope(cancellation, [&edits] { edits.Cancel(); });
+  while (const std::optional<PendingEdits::Step> step = edits.NextStep()) Tell(step->progress, listener);
+  return edits.Take(0);
 }
 
 // The last part of the path, without the extension: no path goes into a picture.

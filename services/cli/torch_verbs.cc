@@ -12,7 +12,9 @@ absl::StatusOr<std::unique_ptr<EditEngine>> CreateEngine(const ModelSource& sour
 }  // namespace
 
 const TorchVerbs* TorchVerbsHere() {
-  static constexpr TorchVerbs kVerbs{.create_engine = CreateEngine, .create_sampler = PairSampler::Create};
+  static constexpr TorchVerbs kVerbs{.create_engine = CreateEngine,
+                                     .create_sampler = PairSampler::Create,
+                                     .open_evaluation = OpenEvaluationModels};
   return &kVerbs;
 }
 

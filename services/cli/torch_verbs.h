@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/pipeline/edit_engine.h"
+#include "common/pipeline/evaluation_models.h"
 #include "common/pipeline/pair_sampler.h"
 
 namespace ip2p {
@@ -18,6 +19,8 @@ struct TorchVerbs {
                                                                const EngineOptions& options);
   absl::StatusOr<std::unique_ptr<PairSampler>> (*create_sampler)(const PairModels& models,
                                                                  const PairSamplerOptions& options);
+  absl::StatusOr<EvaluationModels> (*open_evaluation)(const EvaluationModelPaths& paths,
+                                                      const EngineOptions& options, ClipInput clip_input);
 };
 
 // Those of this program; null when it has none. Defined in torch_verbs.cc and in no_torch_verbs.cc: a program

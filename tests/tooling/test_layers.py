@@ -12,12 +12,13 @@ LAYERS = [
     {"diffusion"},
     {"pipeline"},
     {"training"},
+    {"evaluation"},
 ]
 RANK = {folder: rank for rank, layer in enumerate(LAYERS) for folder in layer}
 TORCH = ("torch/", "ATen/", "c10/", "caffe2/")
 TORCH_FREE = ("common/base/", "common/rpc/", "common/metrics/", "common/http/", "common/storage/", "common/image/",
               "common/plot/", "common/dataset/", "common/shapes/", "common/openai/", "common/prompts/", "common/checkpoint/",
-              "services/")
+              "common/evaluation/", "services/")
 OURS = repository.sources(".cc", ".h", under=["common/", "services/"])
 
 

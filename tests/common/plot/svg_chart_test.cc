@@ -43,6 +43,20 @@ TEST(SvgOf, BreaksTheLineWhereAValueIsMissing) {
   EXPECT_NE(svg.find("<polyline", first + 1), std::string::npos);
 }
 
+TEST(SvgOf, LabelledPointsHaveDotsAndWords) {
+  Panel panel = LossPanel();
+  panel.series[0].y[1] = std::numeric_limits<double>::quiet_NaN();
+  panel.series[0].labels = {"one", "two", "three", "<four>"};
+  const std::string svg = SvgOf({panel}, 1);
+  // The first point, left and highest, has its word to the right; the last one to the left.
+  EXPECT_THAT(svg, HasSubstr("<rect x=\"61.5\" y=\"33.5\" width=\"5.0\" height=\"5.0\""));
+  EXPECT_THAT(svg, HasSubstr("x=\"69.0\" y=\"31.0\""));
+  EXPECT_THAT(svg, HasSubstr(">one</text>"));
+  EXPECT_THAT(svg, Not(HasSubstr(">two</text>"))) << "there is no such point";
+  EXPECT_THAT(svg, HasSubstr("x=\"419.0\" y=\"247.0\""));
+  EXPECT_THAT(svg, HasSubstr(">&lt;four&gt;</text>"));
+}
+
 TEST(SvgOf, WordsCannotBecomeMarkup) {
   Panel panel = LossPanel();
   panel.title = "<script>alert(\"1\")</script>&\x01";

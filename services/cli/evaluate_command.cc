@@ -1,0 +1,133 @@
+// `ip2p evaluate`: an edit model on a split of a dataset, as the curve of the paper. A rerun goes on.
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/base/limits.h"
+#include "common/base/status_macros.h"
+#include "common/evaluation/curve_report.h"
+#include "common/evaluation/dataset_digest.h"
+#include "common/evaluation/evaluate.h"
+#include "common/pipeline/pair_settings.h"
+#include "services/cli/commands.h"
+#include "services/cli/evaluate_reporter.h"
+#include "services/cli/model_flags.h"
+#include "services/cli/word_check.h"
+
+namespace ip2p {
+namespace {
+
+constexpr int kMaxBatch = 64;
+
+struct EvaluateFlags {
+  EvaluationOptions options;
+  ModelFlags local;
+  std::string clip;
+  std::string dataset;
+  std::string out_dir;
+  std::string split = SplitName(EvaluationOptions{}.split);
+  std::string clip_input = ClipInputName(EvaluationOptions{}.clip_input);
+  std::string text_guidance = absl::StrJoin(EvaluationOptions{}.text_guidance, ",");
+  std::string image_guidance = absl::StrJoin(EvaluationOptions{}.image_guidance, ",");
+  bool json = false;
+};
+
+void AddSampleFlags(CLI::App& app, EvaluateFlags& flags) {
+  EvaluationOptions& options = flags.options;
+  app.add_option("--dataset", flags.dataset, "Folder with seeds.json, or a pack of one")->required();
+  app.add_option("--split", flags.split, "train, val or test: 0.9, 0.05, 0.05 of seeds.json in its order")
+      ->check(ParsesAs(ParseSplit))
+      ->capture_default_str();
+  app.add_option("--max-samples", options.max_samples, "Samples of the split, drawn by the seed")
+      ->capture_default_str();
+  app.add_option("--seed", options.seed, "Seed of the samples and of the noise, 0..4294967295")
+      ->check(CLI::Range(int64_t{0}, kMaxSeed))
+      ->capture_default_str();
+  app.add_option("--out-dir", flags.out_dir, "Folder of the results; a rerun goes on there")->required();
+  app.add_flag("--save-images", options.save_images, "Keep photos, targets and edits in OUT_DIR/images");
+  app.add_flag("--json", flags.json, "Print the curve as JSON, not as a table (CSV)");
+}
+
+void AddEditingFlags(CLI::App& app, EvaluateFlags& flags) {
+  EvaluationOptions& options = flags.options;
+  app.add_option("--steps", options.steps, "Denoising steps, 1..1000")->capture_default_str();
+  app.add_option("--resolution", options.resolution, "Side in px, a multiple of 64")->capture_default_str();
+  app.add_option("--text-guidance", flags.text_guidance, "Text guidance scales, 7.5,10,...")
+      ->capture_default_str();
+  app.add_option("--image-guidance", flags.image_guidance, "Image guidance scales: the points of the curve")
+      ->capture_default_str();
+  app.add_option("--batch", flags.local.model.engine.max_batch,
+                 "Edits denoised together, 1..64; above 1 a value may move by one level between two runs")
+      ->check(CLI::Range(1, kMaxBatch))
+      ->capture_default_str();
+  app.add_option("--clip", flags.clip, "Folder of a CLIP in transformers' layout")->required();
+  app.add_option("--clip-input", flags.clip_input,
+                 "What CLIP is shown: standard (0..1), or reference: -1..1 as compute_metrics.py passes it")
+      ->check(ParsesAs(ParseClipInput))
+      ->capture_default_str();
+}
+
+// What is left to judge once all flags are known. A fault is bad input.
+absl::Status Finish(EvaluateFlags& flags) {
+  IP2P_RETURN_IF_ERROR(FinishModelFlags(flags.local));
+  EvaluationOptions& options = flags.options;
+  IP2P_ASSIGN_OR_RETURN(options.split, ParseSplit(flags.split));
+  IP2P_ASSIGN_OR_RETURN(options.clip_input, ParseClipInput(flags.clip_input));
+  IP2P_ASSIGN_OR_RETURN(options.text_guidance, ParseGuidanceList("text_guidance", flags.text_guidance));
+  IP2P_ASSIGN_OR_RETURN(options.image_guidance, ParseGuidanceList("image_guidance", flags.image_guidance));
+  return ValidateEvaluation(options);
+}
+
+absl::StatusOr<std::vector<SampleRecord>> RunEvaluation(const EvaluationTask& task, EvaluationModels& models,
+                                                        Console& console) {
+  EvaluateReporter reporter(console);
+  const Cancellation::Scope scope(console.cancellation, [&reporter] { reporter.Cancel(); });
+  return Evaluate(task, *models.engine, *models.scorer, reporter);
+}
+
+absl::Status EvaluateModel(const EvaluateFlags& flags, Console& console) {
+  const LocalModel& model = flags.local.model;
+  IP2P_ASSIGN_OR_RETURN(const auto examples,
+                        OpenExamples(flags.dataset, TrainObjective::kInstructPix2Pix, flags.options.split));
+  IP2P_ASSIGN_OR_RETURN(const std::string digest, DatasetDigest(flags.dataset));
+  console.err << "loading the models\n" << std::flush;
+  IP2P_ASSIGN_OR_RETURN(
+      EvaluationModels models,
+      console.torch->open_evaluation({.checkpoint = model.path, .open = model.open, .clip = flags.clip},
+                                     model.engine, flags.options.clip_input));
+  EvaluationTask task{.options = flags.options,
+                      .examples = *examples,
+                      .folder = flags.out_dir,
+                      .settings = SettingsOf(flags.options),
+                      .together = model.engine.max_batch};
+  task.settings["dataset_sha256"] = digest;
+  task.settings[kWeights] = models.fingerprint;
+  task.settings[kPrecision] = models.engine->precision_name();
+  IP2P_ASSIGN_OR_RETURN(const std::vector<SampleRecord> records, RunEvaluation(task, models, console));
+  const GuidanceCurve curve = CurveOf(GuidancesOf(flags.options), records);
+  IP2P_RETURN_IF_ERROR(WriteCurve(curve, task.settings, flags.out_dir));
+  console.out << (flags.json ? CurveJson(curve, task.settings) : CurveCsv(curve));
+  console.err << curve.samples << " samples, " << curve.left_out << " left out; CLIP was shown the "
+              << flags.clip_input << " range; wrote " << flags.out_dir << "/curve.{csv,json,svg,png}\n";
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddEvaluateCommand(CLI::App& app, Console& console, Chosen& chosen) {
+  CLI::App* command = app.add_subcommand(
+      "evaluate",
+      "Measure an edit model on a dataset: the paper's curve over image guidance; a rerun goes on");
+  const auto flags = std::make_shared<EvaluateFlags>();
+  flags->local.model.engine.max_batch = 1;  // equal commands give equal figures
+  AddModelFlags(*command, flags->local, "Model")->required();
+  AddSampleFlags(*command, *flags);
+  AddEditingFlags(*command, *flags);
+  command->callback([flags, &console, &chosen] {
+    const absl::Status fault = Finish(*flags);
+    chosen.needs_torch = fault.ok();
+    chosen.run = [flags, fault, &console] { return fault.ok() ? EvaluateModel(*flags, console) : fault; };
+  });
+}
+
+}  // namespace ip2p
