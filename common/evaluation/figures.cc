@@ -1,5 +1,6 @@
 #include "common/evaluation/figures.h"
 
+#include <cmath>
 #include <cstdlib>
 
 #include "absl/strings/str_format.h"
@@ -13,6 +14,11 @@ absl::StatusOr<Figures> FiguresOf(const EditScores& scores, const Image& edit, c
   At(figures, Metric::kClipCaption) = scores.clip_caption;
   At(figures, Metric::kClipT) = scores.clip_t;
   At(figures, Metric::kClipI) = scores.clip_i;
+  for (const std::optional<double>& figure : figures) {
+    if (figure.has_value() && !std::isfinite(*figure))
+      return absl::InternalError(
+          absl::StrFormat("CLIP scores an edit with %g; wants a finite number", *figure));
+  }
   if (target.pixels.empty()) return figures;
   if (edit.width != target.width || edit.height != target.height ||
       edit.pixels.size() != target.pixels.size()) {

@@ -28,7 +28,8 @@ inline const std::optional<double>& At(const Figures& figures, Metric metric) {
   return figures[static_cast<size_t>(metric)];
 }
 
-// A target without pixels is unknown. INTERNAL: edit and target differ in size.
+// A target without pixels is unknown. INTERNAL: edit and target differ in size, or a score
+// is not finite.
 absl::StatusOr<Figures> FiguresOf(const EditScores& scores, const Image& edit, const Image& target);
 
 // A mean that grows. Of nothing it is absent.

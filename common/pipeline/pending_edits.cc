@@ -50,8 +50,9 @@ absl::Status PendingEdits::Add(Image input, EditParams params, absl::Time deadli
 std::optional<PendingEdits::Step> PendingEdits::NextStep() {
   absl::MutexLock lock(&mutex_);
   mutex_.Await(absl::Condition(this, &PendingEdits::HasNews));
-  if (steps_.empty()) return std::nullopt;
-  Step step = std::move(steps_.front());
+  std::optional<Step> step;
+  if (steps_.empty()) return step;
+  step = std::move(steps_.front());
   steps_.pop_front();
   return step;
 }

@@ -125,6 +125,20 @@ TEST(EvaluationOptions, ListsAndSplitsAreRead) {
   EXPECT_EQ(ParseSplit("dev").status().message(), "split is \"dev\"; wants train, val or test");
 }
 
+TEST(Figures, ArePixelsInUnitRange) {
+  const Image edit{1, 2, {0, 51, 255, 0, 0, 0}}, target{1, 2, {0, 0, 0, 0, 0, 0}};
+  const auto figures = FiguresOf({.clip_image = 0.5, .clip_t = 0.25}, edit, target);
+  ASSERT_TRUE(figures.ok());
+  EXPECT_DOUBLE_EQ(*At(*figures, Metric::kL1), 1.2 / 6);
+  EXPECT_DOUBLE_EQ(*At(*figures, Metric::kL2), 1.04 / 6);
+  EXPECT_EQ(At(*figures, Metric::kClipT), 0.25);
+  EXPECT_FALSE(At(*figures, Metric::kClipI).has_value());
+  EXPECT_FALSE(At(*FiguresOf({}, edit, {}), Metric::kL1).has_value());
+  EXPECT_EQ(FiguresOf({}, edit, {2, 1, {0, 0, 0, 0, 0, 0}}).status().message(),
+            "an edit is 1x2; wants its target's 2x1");
+  EXPECT_TRUE(absl::IsInternal(FiguresOf({.clip_image = NAN}, edit, target).status()));
+}
+
 TEST(SampleRecord, ComesBackAsItWas) {
   SampleRecord record{.sample = 3, .example = 17, .choice = 1, .seed = 4294967295};
   record.edits.push_back({{7.5, 1.2}, Some(1.0 / 3, 0.1)});
