@@ -70,6 +70,7 @@ void AddTrainJobs(CLI::App& noun, Console& console, Chosen& chosen) {
       ->required();
   CLI::App* list = AddServerVerb(noun, "list", "List jobs, newest first", flags, List, console, chosen);
   std::vector<std::string> names;
+  names.reserve(States().size());
   for (const auto& [name, state] : States()) names.push_back(name);
   list->add_option("--state", flags->states, "Only jobs in this state; may be given often")
       ->check(CLI::IsMember(names));

@@ -42,6 +42,7 @@ class FlagAdder {
   void Word(const char* name, std::map<std::string, Enum> words, void (Part::*set)(Enum), const char* about) {
     const auto given = std::make_shared<std::optional<std::string>>();
     std::vector<std::string> names;
+    names.reserve(words.size());
     for (const auto& [word, value] : words) names.push_back(word);
     app_.add_option(name, *given, about)->check(CLI::IsMember(names))->group(group_);
     Set(given, [set, words = std::move(words)](Part& part, const std::string& word) {

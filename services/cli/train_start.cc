@@ -16,10 +16,13 @@ namespace {
 
 namespace v1 = training::v1;
 
-struct StartFlags : WatchFlags {
+struct StartFlags {
+  ServerFlags server;
+  bool json = false;
   SpecFlags spec;
   std::string request_id;
   bool watch = false;
+  WatchFlags how;  // to watch
 };
 
 absl::Status Start(const StartFlags& flags, Console& console) {
@@ -42,7 +45,9 @@ absl::Status Start(const StartFlags& flags, Console& console) {
     console.out << job.id() << "\n" << std::flush;
   }
   if (!flags.watch) return absl::OkStatus();
-  WatchFlags watch = flags;
+  WatchFlags watch = flags.how;
+  watch.server = flags.server;
+  watch.json = flags.json;
   watch.job = job.id();
   return WatchTraining(watch, console);
 }
@@ -57,7 +62,7 @@ void AddTrainStart(CLI::App& noun, Console& console, Chosen& chosen) {
   start->add_option("--request-id", flags->request_id,
                     "Name of this order, [A-Za-z0-9-]: the same order twice is one job (default: drawn)");
   start->add_flag("--watch", flags->watch, "Follow the job until it ends, as watch does");
-  AddWatchFlags(*start, *flags);
+  AddWatchFlags(*start, flags->how);
 }
 
 }  // namespace ip2p
