@@ -1,9 +1,10 @@
 #include "services/cli/server_absence.h"
 
+#include <algorithm>
 #include <climits>
 
-#include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "common/base/random.h"
 #include "common/base/retry_policy.h"
 #include "common/rpc/status.h"
@@ -13,6 +14,8 @@ namespace {
 
 constexpr RetryPolicy kPolicy{
     .max_attempts = INT_MAX, .first_wait = absl::Milliseconds(250), .longest_wait = absl::Seconds(5)};
+
+constexpr absl::Duration kSlice = absl::Milliseconds(100);  // until Ctrl-C is seen
 
 }  // namespace
 
@@ -40,10 +43,25 @@ absl::Status ServerAbsence::Wait(const absl::Status& fault) {
   if (decision.verdict != RetryVerdict::kWait) {
     return absl::IsCancelled(fault) ? absl::UnavailableError("the server ended the stream") : fault;
   }
-  absl::Notification ended;
-  const Cancellation::Scope scope(console_.cancellation, [&ended] { ended.Notify(); });
-  if (ended.WaitForNotificationWithTimeout(decision.wait)) return absl::CancelledError("cancelled");
-  return absl::OkStatus();
+  Sleep(decision.wait);
+  return console_.cancellation.cancelled() ? absl::CancelledError("cancelled") : absl::OkStatus();
+}
+
+void ServerAbsence::Sleep(absl::Duration wait) {
+  absl::Notification cancelled;
+  const Cancellation::Scope scope(console_.cancellation, [&cancelled] { cancelled.Notify(); });
+  const absl::Time end = absl::Now() + wait;
+  // A server that answers and can't serve yet.
+  if (channel_->GetState(/*try_to_connect=*/true) == GRPC_CHANNEL_READY) {
+    cancelled.WaitForNotificationWithTimeout(wait);
+    return;
+  }
+  // Somebody has to wait for the channel: one without calls looks at its socket every five seconds only.
+  while (!cancelled.HasBeenNotified() && absl::Now() < end) {
+    const grpc_connectivity_state state = channel_->GetState(/*try_to_connect=*/true);
+    if (state == GRPC_CHANNEL_READY) return;
+    channel_->WaitForStateChange(state, absl::ToChronoTime(std::min(end, absl::Now() + kSlice)));
+  }
 }
 
 }  // namespace ip2p

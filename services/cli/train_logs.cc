@@ -82,7 +82,7 @@ absl::Status Logs(const LogFlags& flags, Console& console) {
   if (flags.tail) request.set_tail(*flags.tail);
   request.set_follow(flags.follow);
   LogMark mark;
-  ServerAbsence absence(console, absl::Seconds(flags.reconnect_seconds));
+  ServerAbsence absence(console, connection.channel, absl::Seconds(flags.reconnect_seconds));
   while (true) {
     const absl::Status ended = ReadOn(connection, request, flags, mark, absence, console);
     if (console.cancellation.cancelled()) return absl::CancelledError("no longer followed; the job goes on");

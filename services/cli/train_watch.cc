@@ -27,7 +27,7 @@ class Watch {
         connection_(std::move(connection)),
         stub_(v1::TrainingService::NewStub(connection_.channel)),
         console_(console),
-        absence_(console, absl::Seconds(flags.reconnect_seconds)) {
+        absence_(console, connection_.channel, absl::Seconds(flags.reconnect_seconds)) {
     request_.set_job_id(flags.job);
     request_.set_min_interval_ms(flags.interval_ms);
   }
