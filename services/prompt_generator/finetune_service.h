@@ -4,11 +4,11 @@
 
 #include <memory>
 
+#include "common/http/loop_thread.h"
 #include "common/openai/finetune.h"
 #include "common/prompts/providers.h"
 #include "common/rpc/call_scope.h"
 #include "ip2p/prompt/v1/finetune_service.grpc.pb.h"
-#include "common/http/loop_thread.h"
 #include "services/prompt_generator/prompt_metrics.h"
 
 namespace ip2p::prompt_generator {

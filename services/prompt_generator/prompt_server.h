@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/base/worker_pool.h"
+#include "common/http/loop_thread.h"
 #include "common/metrics/metrics_server.h"
 #include "common/prompts/budget.h"
 #include "common/rpc/auth.h"
@@ -13,7 +14,6 @@
 #include "common/rpc/server.h"
 #include "services/prompt_generator/config.h"
 #include "services/prompt_generator/finetune_service.h"
-#include "common/http/loop_thread.h"
 #include "services/prompt_generator/prompt_metrics.h"
 #include "services/prompt_generator/prompt_service.h"
 #include "services/prompt_generator/run_registry.h"

@@ -5,12 +5,12 @@
 
 #include "absl/time/time.h"
 #include "common/base/worker_pool.h"
+#include "common/http/loop_thread.h"
 #include "common/prompts/budget.h"
 #include "common/prompts/providers.h"
 #include "common/rpc/call_scope.h"
 #include "ip2p/prompt/v1/prompt_service.grpc.pb.h"
 #include "services/prompt_generator/config.h"
-#include "common/http/loop_thread.h"
 #include "services/prompt_generator/prompt_metrics.h"
 #include "services/prompt_generator/run_registry.h"
 
