@@ -37,7 +37,7 @@ class EngineObserver {
   virtual void OnStep(int /*batch_size*/, absl::Duration /*took*/) {}  // one UNet evaluation of the batch
 };
 
-// Hooks of one edit. `progress` is optional. `done` is called exactly once, with CANCELLED or
+// Hooks of one edit; only `done` is not optional. It is called exactly once, with CANCELLED or
 // DEADLINE_EXCEEDED when the edit was given up, INTERNAL when the model produced NaN.
 struct EditCallbacks {
   std::function<void()> started;  // left the queue, joined the batch

@@ -70,14 +70,14 @@ class FakeEditEngine final : public EditEngine {
     for (Edit* edit : Admit()) {
       if (!edit->started) {
         edit->started = true;
-        edit->callbacks.started();
+        if (edit->callbacks.started) edit->callbacks.started();
       }
       ++edit->step;
       EditProgress progress{0, edit->step, edit->params.steps, std::nullopt};
       if (edit->params.preview_every > 0 && edit->step % edit->params.preview_every == 0) {
         progress.preview = Image{1, 1, {255, 0, 0}};
       }
-      edit->callbacks.progress(progress);
+      if (edit->callbacks.progress) edit->callbacks.progress(progress);
     }
     for (Edit& edit : TakeFinished()) {
       if (failure_.ok()) {

@@ -31,7 +31,8 @@ std::string WriteClip(const TempFolder& folder) {
   const nlohmann::json vision = {
       {"hidden_size", 48}, {"intermediate_size", 96}, {"num_hidden_layers", 2},    {"num_attention_heads", 3},
       {"image_size", 32},  {"patch_size", 8},         {"hidden_act", "quick_gelu"}};
-  const nlohmann::json config = {{"text_config", text}, {"vision_config", vision}, {"projection_dim", 24}};
+  const nlohmann::json config = {
+      {"model_type", "clip"}, {"text_config", text}, {"vision_config", vision}, {"projection_dim", 24}};
   EXPECT_TRUE(
       ExportModel({.clip = clip, .clip_config_json = config.dump()}, weights, folder.In("clip")).ok());
   return folder.In("clip");
