@@ -45,30 +45,36 @@ TEST(PendingEdits, ARefusedEditTakesNoNumber) {
 }
 
 TEST(PendingEdits, CancelEndsThoseOfNowAndThoseOfLater) {
-  FakeEditEngine engine;
+  FakeEditEngine engine;  // goes when it is told to
   PendingEdits edits(engine);
-  ASSERT_TRUE(edits.Add(Flat(1), Params(1000)).ok());
-  engine.RunByItself(true);
+  ASSERT_TRUE(edits.Add(Flat(1), Params(3)).ok());
+  engine.Step();
   ASSERT_TRUE(edits.NextStep().has_value());
   std::thread([&edits] { edits.Cancel(); }).join();
-  ASSERT_TRUE(edits.Add(Flat(1), Params(1000)).ok());
-  while (edits.NextStep()) {
-  }
+  ASSERT_TRUE(edits.Add(Flat(1), Params(3)).ok());
+  engine.StepUntilIdle();
+  EXPECT_FALSE(edits.NextStep().has_value());
   EXPECT_TRUE(absl::IsCancelled(edits.Take(0).status()));
   EXPECT_TRUE(absl::IsCancelled(edits.Take(1).status()));
 }
 
 TEST(PendingEdits, GoingGivesUpWhatRunsAndWaitsForIt) {
   FakeEditEngine engine;
-  engine.RunByItself(true);
+  std::thread late;
   {
     PendingEdits edits(engine);
-    ASSERT_TRUE(edits.Add(Flat(1), Params(1000)).ok());
-    ASSERT_TRUE(edits.Add(Flat(2), Params(1000)).ok());
-    ASSERT_TRUE(edits.NextStep().has_value());
+    ASSERT_TRUE(edits.Add(Flat(1), Params(3)).ok());
+    engine.Step();
+    ASSERT_TRUE(edits.Add(Flat(2), Params(3)).ok());
+    // Both are given up before the engine goes on and lets go of them.
+    late = std::thread([&engine] {
+      EXPECT_TRUE(engine.AwaitCancelRequests(2));
+      EXPECT_EQ(engine.waiting() + engine.running(), 2);
+      engine.RunByItself(true);
+    });
   }
   EXPECT_EQ(engine.waiting() + engine.running(), 0);
-  EXPECT_TRUE(engine.AwaitCancelRequests(2));
+  late.join();
 }
 
 TEST(PendingEdits, AFailureIsTheEdits) {
