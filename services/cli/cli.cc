@@ -49,6 +49,7 @@ int RunCli(const std::vector<std::string>& args, Console& console) {
   AddPromptsCommands(app, console, chosen);
   AddPairsCommands(app, console, chosen);
   AddDatasetCommands(app, console, chosen);
+  AddShapesCommands(app, console, chosen);
   AddServerCommands(app, console, chosen);
   NameVariables(app);
   if (const absl::Status status = ApplySettingsFile(app, SettingsFileOf(args)); !status.ok()) {

@@ -20,6 +20,7 @@ void AddModelCommands(CLI::App& app, Console& console, Chosen& chosen);
 void AddPromptsCommands(CLI::App& app, Console& console, Chosen& chosen);
 void AddPairsCommands(CLI::App& app, Console& console, Chosen& chosen);
 void AddDatasetCommands(CLI::App& app, Console& console, Chosen& chosen);
+void AddShapesCommands(CLI::App& app, Console& console, Chosen& chosen);
 void AddServerCommands(CLI::App& app, Console& console, Chosen& chosen);
 
 }  // namespace ip2p
