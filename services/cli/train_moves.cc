@@ -23,9 +23,13 @@ struct MoveFlags {
   bool save_checkpoint = false;
 };
 
-// "first-ab12 is paused: step 500 of 1000, loss 0.12".
-template <typename Answer>
-absl::Status Tell(const MoveFlags& flags, Console& console, const Answer& answer) {
+// Asks for a move and tells where the job then stands: "first-ab12 is paused: step 500 of 1000, loss 0.12".
+template <typename Request, typename Answer>
+absl::Status Move(const MoveFlags& flags, Console& console, absl::Duration timeout, Request request,
+                  grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Answer*)) {
+  request.set_job_id(flags.job);
+  Answer answer;
+  IP2P_RETURN_IF_ERROR(AskTraining(flags.server, console, timeout, request, method, &answer));
   if (flags.json) return PrintJson(answer, console.out);
   const std::string figures = FiguresText(answer.job());
   console.out << answer.job().id() << " is " << StandText(answer.job()) << (figures.empty() ? "" : ": ")
@@ -34,32 +38,19 @@ absl::Status Tell(const MoveFlags& flags, Console& console, const Answer& answer
 }
 
 absl::Status Pause(const MoveFlags& flags, Console& console) {
-  v1::PauseJobRequest request;
-  request.set_job_id(flags.job);
-  v1::PauseJobResponse answer;
-  IP2P_RETURN_IF_ERROR(
-      AskTraining(flags.server, console, kTrainSaveTimeout, request, &Stub::PauseJob, &answer));
-  return Tell(flags, console, answer);
+  return Move(flags, console, kTrainSaveTimeout, v1::PauseJobRequest(), &Stub::PauseJob);
 }
 
 absl::Status Resume(const MoveFlags& flags, Console& console) {
   v1::ResumeJobRequest request;
-  request.set_job_id(flags.job);
   if (flags.from_step) request.set_from_step(*flags.from_step);
-  v1::ResumeJobResponse answer;
-  IP2P_RETURN_IF_ERROR(
-      AskTraining(flags.server, console, kTrainAskTimeout, request, &Stub::ResumeJob, &answer));
-  return Tell(flags, console, answer);
+  return Move(flags, console, kTrainAskTimeout, request, &Stub::ResumeJob);
 }
 
 absl::Status Cancel(const MoveFlags& flags, Console& console) {
   v1::CancelJobRequest request;
-  request.set_job_id(flags.job);
   request.set_save_checkpoint(flags.save_checkpoint);
-  v1::CancelJobResponse answer;
-  IP2P_RETURN_IF_ERROR(
-      AskTraining(flags.server, console, kTrainSaveTimeout, request, &Stub::CancelJob, &answer));
-  return Tell(flags, console, answer);
+  return Move(flags, console, kTrainSaveTimeout, request, &Stub::CancelJob);
 }
 
 absl::Status Delete(const MoveFlags& flags, Console& console) {
