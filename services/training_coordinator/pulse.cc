@@ -52,7 +52,8 @@ std::vector<std::shared_ptr<Pulsed>> Pulse::Waiting() {
 
 void Pulse::Run() {
   while (true) {
-    beat_();
+    // Once it is stopping, nobody is heard any more, and the beat would take that for silence.
+    if (!stopping()) beat_();
     for (const std::shared_ptr<Pulsed>& waiting : Waiting()) waiting->OnPulse();
     absl::MutexLock lock(&mutex_);
     if (mutex_.AwaitWithTimeout(absl::Condition(&ending_), every_)) return;

@@ -29,7 +29,7 @@ class Pulse {
 
   // As long as it lives.
   void Add(std::weak_ptr<Pulsed> waiting);
-  // From now on whoever waits is to give up; a pulse tells them at once.
+  // From now on `beat` runs no more, and whoever waits is to give up; a pulse tells them at once.
   void Stop();
   bool stopping() const;
 
