@@ -3,7 +3,7 @@
 // The scalings of k_diffusion.external's DiscreteEpsDDPMDenoiser and DiscreteVDDPMDenoiser. Pure, any thread.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "common/checkpoint/model_config.h"
 

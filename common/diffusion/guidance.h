@@ -6,7 +6,7 @@
 // one (x, sigma), and the coefficients sum to one.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <vector>
 

@@ -5,7 +5,7 @@
 // followed by `torch.randn(shape)` in Python, bit for bit.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <vector>

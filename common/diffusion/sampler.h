@@ -7,7 +7,7 @@
 // `noise`) leave through Create and Feed.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <functional>
 #include <memory>

@@ -5,7 +5,7 @@
 // awaiters are trivial, and a sampler passes named tensors, never expressions, to Denoise.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <coroutine>
 #include <exception>

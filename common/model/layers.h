@@ -8,7 +8,8 @@
 // and thread-safe; Pack is not. Shape and type faults throw c10::Error.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 namespace ip2p {
 

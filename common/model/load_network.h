@@ -1,7 +1,7 @@
 // From a checkpoint's tensors to a frozen network: what all loaders here share.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <string>
 

@@ -2,6 +2,8 @@
 #include "common/model/recompute.h"
 
 #include <ATen/autocast_mode.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <utility>
 

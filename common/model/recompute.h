@@ -6,7 +6,7 @@
 // .grad as usual. Autocast is the same in both passes. Torch's exceptions pass through.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <functional>
 #include <vector>

@@ -2,7 +2,8 @@
 // ResnetBlock2D, Downsample2D, Upsample2D). No state besides weights; thread-safe once loaded.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include <vector>
 

@@ -1,7 +1,8 @@
 // Puts a checkpoint's tensors into a module's parameters.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include <string>
 

@@ -1,7 +1,7 @@
 // The one wall where torch's exceptions become absl::Status. Nothing above common/pipeline sees an exception.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <new>
 #include <string>

@@ -2,7 +2,7 @@
 // folder and to what links torch. One thread at a time; torch's exceptions are the caller's to catch.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <memory>
 #include <string>

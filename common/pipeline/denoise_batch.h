@@ -1,7 +1,7 @@
 // One UNet evaluation for many edits: stacks their guidance branches, predicts, guides, feeds each sampler.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <vector>

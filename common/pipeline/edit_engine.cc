@@ -1,7 +1,8 @@
 // The engine's thread: admit, step, finish, until told to stop.
 #include "common/pipeline/edit_engine.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <atomic>

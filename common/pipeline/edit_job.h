@@ -2,7 +2,7 @@
 // Lives on the engine's thread after Prepare.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <memory>
 #include <optional>

@@ -1,7 +1,7 @@
 // Pictures to tensors and back.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "common/image/image.h"
 

@@ -4,7 +4,7 @@
 // checkpoint and needs no constants of one.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "common/image/image.h"
 

@@ -2,7 +2,7 @@
 // for the first part of the way, self-attention maps. Not thread-safe; torch's exceptions leave.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <map>

@@ -1,7 +1,7 @@
 // Latents of a pair to its two pictures. Internal to what links torch; torch's exceptions leave.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "common/image/image.h"
 #include "common/model/stable_diffusion.h"

@@ -1,7 +1,8 @@
 // Loads the models and turns seeds into scored pairs. See pair_sampler.h.
 #include "common/pipeline/pair_sampler.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,8 @@
 // See safety_check.h. Thresholds and rounding: diffusers' pipelines/stable_diffusion/safety_checker.py.
 #include "common/pipeline/safety_check.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,8 @@
 // See torch_options.h.
 #include "common/pipeline/torch_options.h"
 
+#include <torch/cuda.h>
+
 #include <algorithm>
 
 #include "absl/strings/str_format.h"

@@ -1,7 +1,7 @@
 // What callers say about the machine, in torch's words. Internal to what links torch.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <string>
 

@@ -3,7 +3,7 @@
 // over memory for both. One thread.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 

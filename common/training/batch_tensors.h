@@ -1,7 +1,8 @@
 // Examples to tensors. Internal to this folder. Pure functions.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include <span>
 #include <string>

@@ -2,7 +2,7 @@
 // those of the batch, and each caption its picture. One thread.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <memory>
 #include <string>

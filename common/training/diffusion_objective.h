@@ -2,7 +2,7 @@
 // reference's ddpm_edit.py). One thread.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <memory>
 #include <string>

@@ -1,5 +1,5 @@
 // Fresh weights from configs and a seed. See train_start.h.
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cmath>
 #include <filesystem>

@@ -2,7 +2,7 @@
 // as soon as all of its parameters have their gradients. One thread.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <memory>

@@ -2,7 +2,7 @@
 // cache while there is room. Written once, then read from one thread at a time.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <memory>

@@ -4,7 +4,7 @@
 // networks it learns and the frozen ones it needs.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <memory>

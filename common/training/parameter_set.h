@@ -4,7 +4,7 @@
 // One thread. Modules' parameters become views of the buffer, channels_last where they have four dimensions.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <string>
 #include <utility>

@@ -4,7 +4,7 @@
 // call within the timeout.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <memory>

@@ -2,7 +2,7 @@
 // neither the number of ranks nor an interruption shows, and no generator's state is ever kept.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <span>

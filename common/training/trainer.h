@@ -3,7 +3,7 @@
 // One thread. Throws what torch throws (a lost peer among it); run_training.h is the wall.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <functional>

@@ -1,7 +1,8 @@
 // See validation.h.
 #include "common/training/validation.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <filesystem>

@@ -2,7 +2,8 @@
 //   clip_bench CLIP PRECISION SIZE PAIRS [MODEL]
 // SIZE: side of the pictures in px. Seconds: load, pair (two images; medians), texts (two captions),
 // fingerprint (of CLIP, and of MODEL where one is given). tests/bench/clip.py compares with transformers.
-#include <torch/torch.h>
+#include <ATen/Parallel.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <cstdlib>

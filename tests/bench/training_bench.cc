@@ -4,6 +4,7 @@
 //   training_bench MODEL LATENT BATCH STEPS fp32|bf16 THREADS [recompute]
 //
 // One JSON line: seconds of each step, and the process's peak memory in MB.
+#include <ATen/Parallel.h>
 #include <sys/resource.h>
 
 #include <cstdio>

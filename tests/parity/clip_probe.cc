@@ -6,6 +6,8 @@
 // features: images [N,3,h,w] and N texts -> images, texts (unit features), scores [4] of the first two pairs.
 // safety: pictures -> a JSON array of {unsafe, special, concepts}, the latter two cosine - threshold, absent
 // when the picture is not of the tower's size. Exit code 1 and a message on any failure.
+#include <ATen/Parallel.h>
+
 #include <fstream>
 #include <iostream>
 #include <iterator>

@@ -6,6 +6,8 @@
 // text: ids -> out. unet: x, timesteps, text -> out. encode: x -> out (moments). decode: x -> out. Tensors
 // are float32, ids int64. tokenize: a JSON array of strings -> a JSON array of id arrays. Exit code 1 and a
 // message on any failure.
+#include <ATen/Parallel.h>
+
 #include <fstream>
 #include <iostream>
 #include <iterator>

@@ -7,7 +7,7 @@
 // OUT: "run/NAME", "schedule/NAME", "timesteps" of IN's sigmas, "sigmas" of IN's timesteps, and for each
 // sigma "input", "epsilon" and "v" [K,C,h,w]: what the network is given at x, and what `output` then means.
 // Exit code 1 and a message on any failure.
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <iostream>
 #include <map>

@@ -23,7 +23,7 @@ CACHE = ROOT / ".cache" / "tidy"
 
 
 def command_for_clang(entry):
-    """The unit's command for clang: no compiler launcher, g++'s precompiled header as a plain include."""
+    """The unit's command for clang: no compiler launcher, no precompiled header of g++'s."""
     words = shlex.split(entry["command"])
     while words and not re.search(r"(g\+\+|clang\+\+|/c\+\+)[-\d.]*$", words[0]):
         words.pop(0)
@@ -31,7 +31,8 @@ def command_for_clang(entry):
     for word in rest:
         if word == "-include":
             header = next(rest)
-            out += ["-include", "torch/torch.h" if header.endswith("/cmake_pch.hxx") else header]
+            if not header.endswith("/cmake_pch.hxx"):
+                out += ["-include", header]
         elif not word.startswith(("-W", "-fsanitize", "-fno-sanitize")):
             out.append(word)
     # Warnings are the build's business; here the checks speak, and the one warning that g++'s build leaves out.

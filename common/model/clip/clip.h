@@ -2,7 +2,8 @@
 // checker, which compares image features with concepts. No state besides weights; thread-safe once loaded.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include <memory>
 #include <optional>

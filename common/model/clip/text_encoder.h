@@ -2,7 +2,8 @@
 // UNet. Its state is its weights: forward may run on several threads at once.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include <vector>
 

@@ -1,7 +1,7 @@
 // The gated unit of the UNet's feed-forward layers, in one pass. Thread-safe; uses torch's intra-op threads.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace ip2p {
 

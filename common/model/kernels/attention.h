@@ -3,7 +3,7 @@
 // throw c10::Error.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace ip2p {
 

@@ -1,7 +1,7 @@
 // Which implementation of attention runs. Tests and benchmarks force one; everybody else calls Attention().
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace ip2p::kernels {
 

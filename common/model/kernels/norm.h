@@ -2,7 +2,7 @@
 // c10::Error.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace ip2p::kernels {
 

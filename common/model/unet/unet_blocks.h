@@ -1,7 +1,8 @@
 // One level of the UNet's way down or up, and its middle. No state besides weights; thread-safe once loaded.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include <optional>
 #include <vector>

@@ -3,7 +3,8 @@
 // type.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include "common/checkpoint/model_config.h"
 #include "common/model/layers.h"

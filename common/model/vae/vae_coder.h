@@ -3,7 +3,8 @@
 // from call to call and freed as early as they can be.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include <vector>
 

@@ -1,7 +1,9 @@
 // Our kernels against torch's operators, in one run: time of each as the least of several, rate, and ratio.
 // Two threads, as the project's other figures; alone on the machine. Arguments: words that a line must
 // contain to be run.
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <chrono>

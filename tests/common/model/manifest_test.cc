@@ -1,7 +1,8 @@
 // Names and shapes of the full-size networks against lists made from diffusers and transformers
 // (tests/parity/make_manifests.py).
 #include <gmock/gmock.h>
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include <fstream>
 #include <map>

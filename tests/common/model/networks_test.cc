@@ -1,7 +1,8 @@
 // What holds for the networks whatever their weights: batch invariance, sizes, gradients. That they compute
 // the right thing is tests/parity/test_model.py's to show.
 #include <gmock/gmock.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "common/model/clip/text_encoder.h"
 #include "common/model/layers.h"

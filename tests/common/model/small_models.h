@@ -1,7 +1,9 @@
 // Miniature networks with seeded random weights for the tests of this folder.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "common/checkpoint/model_config.h"
 

@@ -3,12 +3,14 @@
 
 #include <gmock/gmock.h>
 #include <sys/mman.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <cmath>
 #include <limits>
 #include <map>
 
+#include "absl/strings/str_cat.h"
 #include "common/model/clip/text_encoder.h"
 #include "common/model/kernels/prepacked.h"
 #include "common/model/layers.h"
@@ -99,7 +101,7 @@ TEST_F(WeightsTest, MissingIsNamedWithItsShape) {
   tensors_.erase(kName);
   const absl::Status status = Assign();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(status.message(), std::string("text.") + kName + " is missing; wants [48,24]");
+  EXPECT_EQ(status.message(), absl::StrCat("text.", kName, " is missing; wants [48,24]"));
 }
 
 TEST_F(WeightsTest, UnexpectedIsNamed) {
@@ -116,7 +118,7 @@ TEST_F(WeightsTest, PositionIdsAreIgnored) {
 
 TEST_F(WeightsTest, MisshapenIsNamedWithBothShapes) {
   tensors_[kName] = View(torch::zeros({24, 48}));
-  EXPECT_EQ(Assign().message(), std::string("text.") + kName + " is [24,48]; wants [48,24]");
+  EXPECT_EQ(Assign().message(), absl::StrCat("text.", kName, " is [24,48]; wants [48,24]"));
 }
 
 TEST_F(WeightsTest, IntegersAreRefused) {

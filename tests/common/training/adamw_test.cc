@@ -1,5 +1,7 @@
 #include "common/training/adamw.h"
 
+#include <torch/optim/adamw.h>
+
 #include "common/training/parameter_set.h"
 #include "gtest/gtest.h"
 

@@ -2,6 +2,7 @@
 #include "common/model/kernels/norm.h"
 
 #include <gtest/gtest.h>
+#include <torch/utils.h>
 
 #include <limits>
 #include <tuple>
