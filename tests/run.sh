@@ -2,11 +2,11 @@
 # Sets up, builds and runs every check and test, on a machine where nothing was prepared.
 #
 #   bash tests/run.sh [--full] [PART ...]
-#     --full   also what takes long: clang-tidy over torch units, ASan/UBSan and TSan builds, the clang build,
-#              the benchmarks, and the fault tests at their full size (IP2P_FULL=1)
+#     --full   also what takes long: clang-tidy, ASan/UBSan and TSan builds, the clang build, the benchmarks, and the
+#              fault tests at their full size (IP2P_FULL=1)
 #     PART     only these, in the order below (setup and build come first when a part needs them)
 #
-#   setup build format proto tidy fuzz ctest shuffle [sanitize clang bench] pytest
+#   setup build format proto fuzz ctest shuffle [tidy sanitize clang bench] pytest
 #
 # A part that fails fails the run, yet the others still run, so that one run tells everything. Ends with pytest's own
 # summary, the names of the failed parts and their count. Exit code: 0 all passed, 1 a part failed, 2 usage.
@@ -14,8 +14,8 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 exec </dev/null
 
-EVERY=(setup build format proto tidy fuzz ctest shuffle pytest)
-EVERY_FULL=(setup build format proto tidy fuzz ctest shuffle sanitize clang bench pytest)
+EVERY=(setup build format proto fuzz ctest shuffle pytest)
+EVERY_FULL=(setup build format proto fuzz ctest shuffle tidy sanitize clang bench pytest)
 
 full=no
 wanted=()
@@ -50,13 +50,6 @@ part_format() { git ls-files -z '*.cc' '*.h' | xargs -0 clang-format-14 --dry-ru
 
 part_proto() { .venv/bin/buf lint protos; }
 
-# Needs the generated protobuf headers, so it comes after the build.
-part_tidy() {
-  local torch=()
-  [ "$full" = no ] || torch=(--torch)
-  .venv/bin/python tests/tooling/tidy.py build "${torch[@]}"
-}
-
 # Replays every fuzz target's corpus under the sanitizers; finding new inputs is done by hand (tests/fuzz/README.md).
 part_fuzz() {
   cmake --preset fuzz && cmake --build --preset fuzz --target tests/fuzz/all &&
@@ -67,6 +60,9 @@ part_fuzz() {
 part_ctest() { ctest --preset release --no-tests=error --schedule-random; }
 
 part_shuffle() { .venv/bin/python tests/tooling/run_shuffled.py build; }
+
+# Needs the generated protobuf headers, so it comes after the build.
+part_tidy() { .venv/bin/python tests/tooling/tidy.py build --torch; }
 
 part_sanitize() {
   local preset failed=0
