@@ -13,6 +13,7 @@ namespace {
 
 constexpr int64_t kMostSteps = 100'000'000;
 constexpr int kResolutionStep = 64;
+constexpr int kLargestResize = 2048;
 
 void CheckShares(const TrainConfig& c, FieldFaults& faults) {
   faults.Number("drop_image", c.drop_image, 0, 1);
@@ -21,6 +22,33 @@ void CheckShares(const TrainConfig& c, FieldFaults& faults) {
   const double sum = c.drop_image + c.drop_text + c.drop_both;
   if (std::isfinite(sum) && sum > 1)
     faults.Add(absl::StrFormat("drop_image, drop_text and drop_both sum to %g; wants at most 1", sum));
+}
+
+void CheckPictures(const TrainConfig& c, FieldFaults& faults) {
+  faults.Whole("resolution", c.resolution, 64, 1024);
+  if (c.resolution % kResolutionStep != 0)
+    faults.Add(absl::StrFormat("resolution is %d; wants a multiple of %d", c.resolution, kResolutionStep));
+  faults.Whole("min_resize", MinResize(c), c.resolution, kLargestResize);
+  faults.Whole("max_resize", MaxResize(c), MinResize(c), kLargestResize);
+  if (c.cache_latents && (MinResize(c) != c.resolution || MaxResize(c) != c.resolution))
+    faults.Add("cache_latents is true; wants false where crops are random: min_resize or max_resize");
+}
+
+// What the objective cannot do.
+void CheckObjective(const TrainConfig& c, int64_t parts, FieldFaults& faults) {
+  const char* name = ObjectiveName(c.objective);
+  const bool diffusion =
+      c.objective == TrainObjective::kInstructPix2Pix || c.objective == TrainObjective::kTextToImage;
+  if (c.train_text_encoder && c.objective != TrainObjective::kTextToImage)
+    faults.Add(absl::StrCat("train_text_encoder is true; wants false for ", name));
+  if (c.train_text_encoder && c.cache_latents)
+    faults.Add("cache_latents is true; wants false where the text encoder learns");
+  if (c.cache_latents && !diffusion)
+    faults.Add(absl::StrCat("cache_latents is true; wants false for ", name));
+  if (c.objective == TrainObjective::kClip && parts > 0 && c.batch_size > 0 && c.batch_size < 2 * parts)
+    faults.Add(absl::StrFormat(
+        "batch_size is %d; wants at least %d for %s: a picture is told from others of its part of the batch",
+        c.batch_size, 2 * parts, name));
 }
 
 void CheckOptimizer(const TrainConfig& c, FieldFaults& faults) {
@@ -60,6 +88,13 @@ const char* LrScheduleName(LrSchedule schedule) {
   return schedule == LrSchedule::kCosine ? "cosine" : "constant";
 }
 
+const char* OptimizerName(TrainOptimizer optimizer) {
+  return optimizer == TrainOptimizer::kAdamW8Bit ? "adamw-8bit" : "adamw";
+}
+
+int MinResize(const TrainConfig& c) { return c.min_resize > 0 ? c.min_resize : c.resolution; }
+int MaxResize(const TrainConfig& c) { return c.max_resize > 0 ? c.max_resize : MinResize(c); }
+
 absl::Status ValidateTrainConfig(const TrainConfig& c, int world_size) {
   FieldFaults faults;
   faults.Whole("world_size", world_size, 1, 1024);
@@ -72,17 +107,8 @@ absl::Status ValidateTrainConfig(const TrainConfig& c, int world_size) {
                                c.batch_size, parts));
   CheckOptimizer(c, faults);
   CheckShares(c, faults);
-  faults.Whole("resolution", c.resolution, 64, 1024);
-  if (c.resolution % kResolutionStep != 0)
-    faults.Add(absl::StrFormat("resolution is %d; wants a multiple of %d", c.resolution, kResolutionStep));
-  if (c.train_text_encoder && c.objective != TrainObjective::kTextToImage)
-    faults.Add(absl::StrCat("train_text_encoder is true; wants false for ", ObjectiveName(c.objective)));
-  if (c.train_text_encoder && c.cache_latents)
-    faults.Add("cache_latents is true; wants false where the text encoder learns");
-  const bool diffusion =
-      c.objective == TrainObjective::kInstructPix2Pix || c.objective == TrainObjective::kTextToImage;
-  if (c.cache_latents && !diffusion)
-    faults.Add(absl::StrCat("cache_latents is true; wants false for ", ObjectiveName(c.objective)));
+  CheckPictures(c, faults);
+  CheckObjective(c, parts, faults);
   if (c.precision == Precision::kFloat16) faults.Add("precision is fp16; wants auto, fp32 or bf16");
   faults.Whole("checkpoint_every", c.checkpoint_every, 1, kMostSteps);
   faults.Whole("keep_checkpoints", c.keep_checkpoints, 1, 1000);
@@ -100,6 +126,16 @@ std::string TrainConfigDigest(const TrainConfig& c) {
       c.ema_decay, c.drop_image, c.drop_text, c.drop_both, c.resolution, c.random_flip, c.seed,
       c.train_text_encoder);
   if (c.lr_schedule == LrSchedule::kCosine) absl::StrAppend(&text, " max_steps=", c.max_steps);
+  // Said where they are not the default, so that runs from before there was a choice go on.
+  if (MinResize(c) != c.resolution || MaxResize(c) != c.resolution)
+    absl::StrAppend(&text, " resize=", MinResize(c), "..", MaxResize(c));
+  if (c.optimizer != TrainOptimizer::kAdamW)
+    absl::StrAppend(&text, " optimizer=", OptimizerName(c.optimizer));
+  if (c.precision == Precision::kFloat32) absl::StrAppend(&text, " precision=fp32");
+  if (c.precision == Precision::kBFloat16) absl::StrAppend(&text, " precision=bf16");
+  // CLIP's pictures are told apart within a part of the batch.
+  if (c.objective == TrainObjective::kClip && c.accumulation > 1)
+    absl::StrAppend(&text, " accumulation=", c.accumulation);
   return Sha256Hex(text);
 }
 

@@ -12,12 +12,14 @@ namespace ip2p {
 
 enum class TrainObjective { kInstructPix2Pix, kTextToImage, kAutoencoder, kClip };
 enum class LrSchedule { kConstant, kCosine };
+enum class TrainOptimizer { kAdamW, kAdamW8Bit };  // the second keeps its moments in 8 bits (moments8.h)
 
 struct TrainConfig {
   TrainObjective objective = TrainObjective::kInstructPix2Pix;
   int64_t max_steps = 10000;
   int batch_size = 32;   // samples a step, over all ranks and accumulation
   int accumulation = 1;  // forward passes a step is split into
+  TrainOptimizer optimizer = TrainOptimizer::kAdamW;
   double learning_rate = 1e-4;
   LrSchedule lr_schedule = LrSchedule::kConstant;
   int64_t warmup_steps = 0;
@@ -31,6 +33,8 @@ struct TrainConfig {
   double drop_text = 0.05;    // 0.1 for text-to-image: whoever fills the struct knows the objective
   double drop_both = 0.05;    // instruct-pix2pix only
   int resolution = 256;       // side in px
+  int min_resize = 0;  // pictures are resized to a side drawn from min_resize..max_resize, then cropped
+  int max_resize = 0;  // to the resolution at random; 0: to the resolution, nothing is cropped
   bool random_flip = true;
   uint64_t seed = 0;
   Precision precision = Precision::kAuto;
@@ -47,6 +51,11 @@ struct TrainConfig {
 
 const char* ObjectiveName(TrainObjective objective);  // "instruct-pix2pix", "text-to-image", ...
 const char* LrScheduleName(LrSchedule schedule);
+const char* OptimizerName(TrainOptimizer optimizer);  // "adamw", "adamw-8bit"
+
+// The two ends of the side before cropping, 0 filled in.
+int MinResize(const TrainConfig& config);
+int MaxResize(const TrainConfig& config);
 
 // All faults listed together, each as "field is found; wants wanted". INVALID_ARGUMENT.
 absl::Status ValidateTrainConfig(const TrainConfig& config, int world_size);

@@ -19,6 +19,7 @@ constexpr size_t kMaxPath = 255;  // bytes
 constexpr size_t kShown = 64;     // of a caller's text in a message
 constexpr int64_t kMaxSteps = 100'000'000;
 constexpr int kMaxWorld = 1024;
+constexpr int64_t kMaxResize = 2048;    // px
 constexpr double kMaxShare = 1 + 1e-9;  // of three shares that add up to 1 but for rounding
 
 class Checker {
@@ -126,6 +127,10 @@ void CheckOptimizer(const v1::TrainParams& params, Checker& check) {
   }
   const double norm = params.max_grad_norm();
   check.Real("params.max_grad_norm", norm, norm >= 0 && std::isfinite(norm), "0 or more");
+  if (!v1::Optimizer_IsValid(params.optimizer())) {
+    check.Fault("params.optimizer", absl::StrCat(static_cast<int>(params.optimizer())),
+                "one of the optimizers");
+  }
   if (!v1::LrSchedule_IsValid(params.lr_schedule())) {
     check.Fault("params.lr_schedule", absl::StrCat(static_cast<int>(params.lr_schedule())),
                 "one of the schedules");
@@ -145,6 +150,20 @@ void CheckBatch(const v1::JobSpec& spec, Checker& check) {
   if (filled.params().batch_size() % unit != 0) {
     check.Fault("params.batch_size", absl::StrCat(filled.params().batch_size()),
                 absl::StrCat("a multiple of ", unit, ", which is world_size times accumulation"));
+  } else if (spec.objective() == v1::OBJECTIVE_CLIP && filled.params().batch_size() == unit) {
+    check.Fault("params.batch_size", absl::StrCat(unit),
+                absl::StrCat("at least ", 2 * unit, " for CLIP: a picture is told from others of its part"));
+  }
+}
+
+void CheckResize(const v1::TrainParams& params, Checker& check) {
+  const int64_t resolution = params.has_resolution() ? params.resolution() : 256;
+  const int64_t low = params.has_min_resize() ? params.min_resize() : resolution;
+  const int64_t high = params.has_max_resize() ? params.max_resize() : low;
+  if (params.has_min_resize()) check.Range("params.min_resize", low, resolution, kMaxResize);
+  if (params.has_max_resize()) check.Range("params.max_resize", high, low, kMaxResize);
+  if (params.cache_latents() && (low != resolution || high != resolution)) {
+    check.Fault("params.cache_latents", "true", "false where crops are random: min_resize or max_resize");
   }
 }
 
@@ -156,6 +175,7 @@ void CheckCourse(const v1::TrainParams& params, Checker& check) {
       (params.resolution() < 64 || params.resolution() > 1024 || params.resolution() % 64 != 0)) {
     check.Fault("params.resolution", absl::StrCat(params.resolution()), "a multiple of 64 in 64..1024");
   }
+  CheckResize(params, check);
   if (params.has_checkpoint_every()) {
     check.Range("params.checkpoint_every", params.checkpoint_every(), 1, kMaxSteps);
   }
@@ -229,6 +249,9 @@ void FillDefaults(v1::JobSpec& spec) {
   if (!params.has_drop_both()) params.set_drop_both(edits ? 0.05 : 0);
   if (!params.has_drop_text()) params.set_drop_text(edits ? 0.05 : captions ? 0.1 : 0);
   if (!params.has_resolution()) params.set_resolution(256);
+  if (!params.has_min_resize()) params.set_min_resize(params.resolution());
+  if (!params.has_max_resize()) params.set_max_resize(params.min_resize());
+  if (params.optimizer() == v1::OPTIMIZER_UNSPECIFIED) params.set_optimizer(v1::OPTIMIZER_ADAMW);
   if (!params.has_random_flip()) params.set_random_flip(true);
   if (!params.has_checkpoint_every()) params.set_checkpoint_every(1000);
   if (!params.has_keep_checkpoints()) params.set_keep_checkpoints(3);

@@ -1,6 +1,8 @@
 // See worker_proto.h.
 #include "services/training_worker/worker_proto.h"
 
+#include <tuple>
+
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/base/status_macros.h"
@@ -53,6 +55,30 @@ absl::StatusOr<LrSchedule> ScheduleFromProto(v1::LrSchedule schedule) {
   }
 }
 
+absl::StatusOr<TrainOptimizer> OptimizerFromProto(v1::Optimizer optimizer) {
+  switch (optimizer) {
+    case v1::OPTIMIZER_UNSPECIFIED:
+    case v1::OPTIMIZER_ADAMW:
+      return TrainOptimizer::kAdamW;
+    case v1::OPTIMIZER_ADAMW_8BIT:
+      return TrainOptimizer::kAdamW8Bit;
+    default:
+      return absl::InvalidArgumentError("optimizer is unknown; wants adamw or adamw-8bit");
+  }
+}
+
+// Fields of their own for 0, which says "none given" in a TrainConfig.
+absl::Status TakeResize(const v1::TrainParams& p, TrainConfig& c) {
+  for (const auto& [name, has, value] : {std::tuple("min_resize", p.has_min_resize(), p.min_resize()),
+                                         std::tuple("max_resize", p.has_max_resize(), p.max_resize())}) {
+    if (has && value <= 0)
+      return absl::InvalidArgumentError(absl::StrCat(name, " is ", value, "; wants resolution..2048"));
+  }
+  c.min_resize = p.min_resize();
+  c.max_resize = p.max_resize();
+  return absl::OkStatus();
+}
+
 void TakeOptimizer(const v1::TrainParams& p, TrainConfig& c) {
   if (p.has_learning_rate()) c.learning_rate = p.learning_rate();
   c.warmup_steps = p.warmup_steps();
@@ -68,6 +94,8 @@ absl::StatusOr<TrainConfig> ConfigFromProto(v1::Objective objective, const v1::T
   TrainConfig c;
   IP2P_ASSIGN_OR_RETURN(c.objective, ObjectiveFromProto(objective));
   IP2P_ASSIGN_OR_RETURN(c.lr_schedule, ScheduleFromProto(p.lr_schedule()));
+  IP2P_ASSIGN_OR_RETURN(c.optimizer, OptimizerFromProto(p.optimizer()));
+  IP2P_RETURN_IF_ERROR(TakeResize(p, c));
   IP2P_ASSIGN_OR_RETURN(c.precision, PrecisionFromProto(p.precision()));
   if (c.objective == TrainObjective::kTextToImage) c.drop_text = 0.1;
   if (p.has_max_steps()) c.max_steps = p.max_steps();

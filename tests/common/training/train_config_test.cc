@@ -34,6 +34,33 @@ TEST(TrainConfig, AllFaultsAreListedTogether) {
                     HasSubstr("train_text_encoder is true")));
 }
 
+TEST(TrainConfig, CropsAreCutFromLargerPictures) {
+  TrainConfig config;
+  config.min_resize = 200;
+  EXPECT_THAT(std::string(ValidateTrainConfig(config, 1).message()),
+              HasSubstr("min_resize is 200; wants 256"));
+  config.min_resize = 288;
+  EXPECT_EQ(MaxResize(config), 288);
+  EXPECT_TRUE(ValidateTrainConfig(config, 1).ok());
+  config.max_resize = 260;
+  EXPECT_THAT(std::string(ValidateTrainConfig(config, 1).message()),
+              HasSubstr("max_resize is 260; wants 288"));
+  config.max_resize = 320;
+  EXPECT_TRUE(ValidateTrainConfig(config, 1).ok());
+  EXPECT_NE(TrainConfigDigest(config), TrainConfigDigest({}));
+  config.cache_latents = true;
+  EXPECT_THAT(std::string(ValidateTrainConfig(config, 1).message()), HasSubstr("cache_latents is true"));
+}
+
+TEST(TrainConfig, ClipNeedsPicturesToTellApart) {
+  TrainConfig config;
+  config.objective = TrainObjective::kClip;
+  config.batch_size = 4;
+  EXPECT_TRUE(ValidateTrainConfig(config, 2).ok());
+  EXPECT_THAT(std::string(ValidateTrainConfig(config, 4).message()),
+              HasSubstr("batch_size is 4; wants at least 8 for clip"));
+}
+
 TEST(TrainConfig, BatchIsSharedEvenly) {
   TrainConfig config;
   config.batch_size = 30;
@@ -49,9 +76,14 @@ TEST(TrainConfig, DigestFollowsWhatDecidesTheWeights) {
   EXPECT_EQ(TrainConfigDigest(config), TrainConfigDigest(other)) << "a run may be made longer";
   other.lr_schedule = config.lr_schedule = LrSchedule::kCosine;
   EXPECT_NE(TrainConfigDigest(config), TrainConfigDigest(other)) << "unless the schedule follows its length";
-  other = config;
-  other.seed = 1;
-  EXPECT_NE(TrainConfigDigest(config), TrainConfigDigest(other));
+  const auto differs = [&](auto change) {
+    TrainConfig changed = config;
+    change(changed);
+    EXPECT_NE(TrainConfigDigest(config), TrainConfigDigest(changed));
+  };
+  differs([](TrainConfig& c) { c.seed = 1; });
+  differs([](TrainConfig& c) { c.precision = Precision::kBFloat16; });
+  differs([](TrainConfig& c) { c.optimizer = TrainOptimizer::kAdamW8Bit; });
 }
 
 // As diffusers' get_scheduler("constant_with_warmup" and "cosine").

@@ -64,6 +64,31 @@ TEST_F(SpecTest, DefaultsSaidAloudAreTheSameRequest) {
   EXPECT_NE(Order()->spec_digest, digest);
 }
 
+TEST_F(SpecTest, CropsAndOptimizer) {
+  params().set_resolution(128);
+  params().set_min_resize(100);
+  params().set_max_resize(90);
+  params().set_optimizer(static_cast<training::v1::Optimizer>(9));
+  EXPECT_THAT(Fault(), AllOf(HasSubstr("spec.params.min_resize is 100; wants 128..2048"),
+                             HasSubstr("spec.params.max_resize is 90; wants 100..2048"),
+                             HasSubstr("spec.params.optimizer is 9; wants one of the optimizers")));
+  params().set_optimizer(training::v1::OPTIMIZER_ADAMW_8BIT);
+  params().set_min_resize(128);
+  params().set_max_resize(160);
+  EXPECT_TRUE(Order().ok()) << Order().status();
+  params().set_cache_latents(true);
+  EXPECT_THAT(Fault(), HasSubstr("spec.params.cache_latents is true; wants false where crops are random"));
+}
+
+TEST_F(SpecTest, ClipNeedsPicturesToTellApart) {
+  spec().set_objective(training::v1::OBJECTIVE_CLIP);
+  params().set_batch_size(4);
+  params().set_accumulation(4);
+  EXPECT_THAT(Fault(), HasSubstr("spec.params.batch_size is 4; wants at least 8 for CLIP"));
+  params().set_accumulation(2);
+  EXPECT_TRUE(Order().ok()) << Order().status();
+}
+
 TEST_F(SpecTest, AllFaultsAreListed) {
   spec().set_name("Job!");
   spec().set_dataset("../../etc");
