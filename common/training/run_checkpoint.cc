@@ -130,6 +130,15 @@ std::optional<int64_t> ReadLatest(const std::string& run) {
   return StepOf(std::string(absl::StripAsciiWhitespace(*text)));
 }
 
+// The checkpoint of which `leftover` is what AtomicFolder::Replace keeps for a moment.
+std::optional<std::string> ReplacedBy(const fs::path& leftover) {
+  const std::string name = leftover.filename().string(), before = ".tmp-", after = "-old";
+  if (!name.starts_with(before) || !name.ends_with(after)) return std::nullopt;
+  const std::string target = name.substr(before.size(), name.size() - before.size() - after.size());
+  if (leftover.parent_path().filename() != "checkpoints" || !StepOf(target)) return std::nullopt;
+  return (leftover.parent_path() / target).string();
+}
+
 // Renamed first: a folder that is half deleted is no checkpoint.
 absl::Status Remove(const std::string& run, int64_t step) {
   const fs::path from = CheckpointPath(run, step);
@@ -236,11 +245,17 @@ absl::Status KeepLast(const std::string& run, int keep) {
 void RemoveLeftovers(const std::string& run) {
   std::error_code error;
   std::vector<fs::path> leftovers;
-  for (fs::directory_iterator folder(FolderOf(run), error); !error && folder != fs::directory_iterator();
-       folder.increment(error)) {
-    if (folder->path().filename().string().starts_with(".tmp-")) leftovers.push_back(folder->path());
+  for (const std::string& parent : {FolderOf(run), run + "/export", run + "/validation"}) {
+    for (fs::directory_iterator folder(parent, error); !error && folder != fs::directory_iterator();
+         folder.increment(error)) {
+      const std::string name = folder->path().filename().string();
+      if (name.starts_with(".tmp-")) leftovers.push_back(folder->path());
+    }
   }
-  for (const fs::path& path : leftovers) fs::remove_all(path, error);
+  for (const fs::path& path : leftovers) {
+    if (const std::optional<std::string> target = ReplacedBy(path)) (void)RestoreReplaced(*target);
+    fs::remove_all(path, error);
+  }
 }
 
 }  // namespace ip2p

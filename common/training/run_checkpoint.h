@@ -60,7 +60,8 @@ absl::StatusOr<RunCheckpoint> LoadRunCheckpoint(const std::string& run, std::opt
 absl::Status SetLatest(const std::string& run, int64_t step);
 // Deletes all but the newest `keep`, those with a file `pinned` inside, and the one that LATEST names.
 absl::Status KeepLast(const std::string& run, int keep);
-// Removes what killed processes left. Only while nobody writes.
+// Removes what killed processes left in the run's folders; a checkpoint whose replacing was cut short comes
+// back. Only while nobody writes.
 void RemoveLeftovers(const std::string& run);
 
 }  // namespace ip2p

@@ -95,6 +95,20 @@ TEST(RunCheckpoint, AnEarlierStartGivesLaterOnesUp) {
   EXPECT_THAT(Steps(run.path()), ElementsAre(2, 1));
 }
 
+// A file system that cannot exchange two folders keeps the old checkpoint aside for a moment.
+TEST(RunCheckpoint, WhatAKilledProcessLeftIsGoneOrBack) {
+  const TempFolder run;
+  for (int64_t step : {1, 2}) ASSERT_TRUE(SaveRunCheckpoint(run.path(), At(step)).ok());
+  std::filesystem::rename(run.In("checkpoints/step-000000002"),
+                          run.In("checkpoints/.tmp-step-000000002-old"));
+  for (const char* name : {"checkpoints/.tmp-step-000000003-1", "export/.tmp-x", "validation/.tmp-y"})
+    std::filesystem::create_directories(run.In(name));
+  RemoveLeftovers(run.path());
+  EXPECT_THAT(Steps(run.path()), ElementsAre(2, 1));
+  EXPECT_EQ(LoadRunCheckpoint(run.path())->state.step, 2);
+  for (const char* folder : {"export", "validation"}) EXPECT_TRUE(std::filesystem::is_empty(run.In(folder)));
+}
+
 // Every call that writes fails once, with a full disk: what was there is whole, and the next save works.
 TEST(RunCheckpoint, AFullDiskLeavesTheLastOne) {
   int failures = 0;
