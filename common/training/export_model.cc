@@ -1,6 +1,7 @@
 // See export_model.h.
 #include "common/training/export_model.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <system_error>
 #include <vector>
@@ -28,6 +29,18 @@ TensorMap Below(const TensorMap& all, const std::string& prefix) {
     if (name.starts_with(prefix)) part.emplace(name.substr(prefix.size()), view);
   }
   return part;
+}
+
+// Renamed before it is removed, so that no half of a model stands under the name.
+absl::Status MoveAway(const std::string& path) {
+  std::error_code error;
+  if (!fs::exists(path, error)) return absl::OkStatus();
+  const std::string old = OldNameOf(path);
+  fs::remove_all(old, error);
+  fs::rename(path, old, error);
+  if (error) return IoError(error.value(), "the export of a run given up cannot be removed");
+  fs::remove_all(old, error);
+  return absl::OkStatus();
 }
 
 absl::Status ExportClip(const TrainStart& start, const TensorMap& weights, const std::string& path) {
@@ -83,11 +96,22 @@ ModelSource ModelWith(const TrainStart& start, const TensorMap& weights) {
   return model;
 }
 
+void ForgetLearned(TrainStart& start, const std::vector<std::string>& learned) {
+  const auto forget = [&](TensorMap& part, const char* prefix) {
+    if (std::ranges::any_of(learned, [&](const std::string& name) { return name.starts_with(prefix); }))
+      part.clear();
+  };
+  forget(start.model.unet, "unet.");
+  forget(start.model.vae, "vae.");
+  forget(start.model.text_encoder, "text_encoder.");
+  if (start.clip.has_value()) forget(start.clip->tensors, "clip.");
+}
+
 absl::Status ExportModel(const TrainStart& start, const TensorMap& weights, const std::string& path) {
   std::error_code error;
-  if (fs::exists(path, error)) return absl::OkStatus();
   fs::create_directories(fs::path(path).parent_path(), error);
   if (error) return IoError(error.value(), "the folder of exports cannot be made");
+  IP2P_RETURN_IF_ERROR(MoveAway(path));
   if (start.clip.has_value()) return ExportClip(start, weights, path);
   ModelSource model = ModelWith(start, weights);
   if (model.vocab_json.empty()) IP2P_RETURN_IF_ERROR(FillVocabulary(model));
