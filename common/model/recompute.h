@@ -9,6 +9,7 @@
 #include <torch/types.h>
 
 #include <functional>
+#include <utility>
 #include <vector>
 
 namespace ip2p {
@@ -18,5 +19,13 @@ using Segment = std::function<torch::Tensor(const std::vector<torch::Tensor>& in
 // segment(inputs). Everything that needs a gradient and is no parameter is an input; at least one input needs
 // one. What the segment refers to outlives the backward pass.
 torch::Tensor Recompute(Segment segment, std::vector<torch::Tensor> inputs);
+
+// layer(x), recomputed where it is asked for and gradients are on. The layer lives as long as the pass does.
+template <typename Layer>
+torch::Tensor RunLayer(const Layer& layer, torch::Tensor x, bool recompute) {
+  if (!recompute || !torch::GradMode::is_enabled()) return layer->forward(std::move(x));
+  return Recompute([layer](const std::vector<torch::Tensor>& in) { return layer->forward(in[0]); },
+                   {std::move(x)});
+}
 
 }  // namespace ip2p

@@ -30,7 +30,7 @@ ClipImpl::ClipImpl(const ClipConfig& c)
 }
 
 torch::Tensor ClipImpl::TextFeatures(const torch::Tensor& ids) const {
-  const torch::Tensor states = text_model_->forward(ids);
+  const torch::Tensor states = text_model_->forward(ids, recompute_);
   // argmax gives the first of equals.
   const torch::Tensor place =
       (pooled_token_.has_value() ? (ids == *pooled_token_).to(torch::kInt32) : ids).argmax(/*dim=*/1);
@@ -39,7 +39,7 @@ torch::Tensor ClipImpl::TextFeatures(const torch::Tensor& ids) const {
 }
 
 torch::Tensor ClipImpl::ImageFeatures(const torch::Tensor& images) const {
-  return visual_projection_->forward(vision_model_->forward(images));
+  return visual_projection_->forward(vision_model_->forward(images, recompute_));
 }
 
 SafetyNetworkImpl::SafetyNetworkImpl(const ClipConfig& c)

@@ -25,11 +25,15 @@ class ClipImpl : public torch::nn::Module {
   // images [N,3,S,S], normalised, in the weights' type -> [N,projection_dim], of any length.
   torch::Tensor ImageFeatures(const torch::Tensor& images) const;
 
+  // Gradient checkpointing, for training; not for inference.
+  void set_recompute(bool recompute) { recompute_ = recompute; }
+
  private:
   std::optional<int> pooled_token_;
   ClipTextTower text_model_;
   ClipVisionTower vision_model_;
   Linear text_projection_, visual_projection_;
+  bool recompute_ = false;
 };
 TORCH_MODULE(Clip);
 

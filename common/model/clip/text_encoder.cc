@@ -1,6 +1,8 @@
 // See text_encoder.h.
 #include "common/model/clip/text_encoder.h"
 
+#include "common/model/recompute.h"
+
 namespace ip2p {
 
 ClipTextTowerImpl::ClipTextTowerImpl(const TextEncoderConfig& c) {
@@ -17,10 +19,10 @@ ClipTextTowerImpl::ClipTextTowerImpl(const TextEncoderConfig& c) {
   final_layer_norm_ = register_module("final_layer_norm", LayerNorm(c.hidden_size, c.layer_norm_eps));
 }
 
-torch::Tensor ClipTextTowerImpl::forward(const torch::Tensor& ids) const {
+torch::Tensor ClipTextTowerImpl::forward(const torch::Tensor& ids, bool recompute) const {
   torch::Tensor x = torch::embedding(token_embedding_->weight(), ids) +
                     position_embedding_->weight().narrow(0, 0, ids.size(1));
-  for (const ClipLayer& layer : layers_) x = layer->forward(std::move(x));
+  for (const ClipLayer& layer : layers_) x = RunLayer(layer, std::move(x), recompute);
   return final_layer_norm_->forward(x);
 }
 

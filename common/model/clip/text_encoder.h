@@ -18,7 +18,8 @@ class ClipTextTowerImpl : public torch::nn::Module {
  public:
   explicit ClipTextTowerImpl(const TextEncoderConfig& config);
   // ids [N,L] int64, L up to max_positions -> [N,L,hidden], after the final layer norm.
-  torch::Tensor forward(const torch::Tensor& ids) const;
+  // `recompute`: each layer keeps its input only (recompute.h).
+  torch::Tensor forward(const torch::Tensor& ids, bool recompute = false) const;
 
  private:
   EmbeddingTable token_embedding_{nullptr}, position_embedding_{nullptr};
@@ -30,10 +31,14 @@ TORCH_MODULE(ClipTextTower);
 class ClipTextEncoderImpl : public torch::nn::Module {
  public:
   explicit ClipTextEncoderImpl(const TextEncoderConfig& config);
-  torch::Tensor forward(const torch::Tensor& ids) const { return text_model_->forward(ids); }
+  torch::Tensor forward(const torch::Tensor& ids) const { return text_model_->forward(ids, recompute_); }
+
+  // Gradient checkpointing, for training; not for inference.
+  void set_recompute(bool recompute) { recompute_ = recompute; }
 
  private:
   ClipTextTower text_model_;
+  bool recompute_ = false;
 };
 TORCH_MODULE(ClipTextEncoder);
 

@@ -1,6 +1,8 @@
 // See vision_tower.h.
 #include "common/model/clip/vision_tower.h"
 
+#include "common/model/recompute.h"
+
 namespace ip2p {
 
 PatchEmbeddingImpl::PatchEmbeddingImpl(int patch_size, int hidden)
@@ -33,9 +35,9 @@ ClipVisionTowerImpl::ClipVisionTowerImpl(const ClipVisionConfig& c)
                              .eps = c.layer_norm_eps})),
       post_norm_(register_module("post_layernorm", LayerNorm(c.hidden_size, c.layer_norm_eps))) {}
 
-torch::Tensor ClipVisionTowerImpl::forward(const torch::Tensor& images) const {
+torch::Tensor ClipVisionTowerImpl::forward(const torch::Tensor& images, bool recompute) const {
   torch::Tensor x = pre_norm_->forward(embeddings_->forward(images));
-  for (const ClipLayer& layer : layers_) x = layer->forward(std::move(x));
+  for (const ClipLayer& layer : layers_) x = RunLayer(layer, std::move(x), recompute);
   return post_norm_->forward(x.select(/*dim=*/1, /*index=*/0));
 }
 

@@ -42,8 +42,8 @@ class ClipVisionTowerImpl : public torch::nn::Module {
  public:
   explicit ClipVisionTowerImpl(const ClipVisionConfig& config);
   // images [N,3,image_size,image_size], normalised, in the weights' type -> [N,hidden]: the class's state,
-  // after the last layer norm.
-  torch::Tensor forward(const torch::Tensor& images) const;
+  // after the last layer norm. `recompute`: each layer keeps its input only (recompute.h).
+  torch::Tensor forward(const torch::Tensor& images, bool recompute = false) const;
 
  private:
   ClipVisionEmbeddings embeddings_;

@@ -13,12 +13,12 @@ VaeImpl::VaeImpl(const VaeConfig& c)
 
 torch::Tensor VaeImpl::EncodeMoments(const torch::Tensor& images) const {
   const torch::Tensor x = images.to(quant_conv_->dtype()).contiguous(torch::MemoryFormat::ChannelsLast);
-  return quant_conv_->forward(encoder_->forward(x)).to(images.scalar_type());
+  return quant_conv_->forward(encoder_->forward(x, recompute_)).to(images.scalar_type());
 }
 
 torch::Tensor VaeImpl::Decode(const torch::Tensor& latents) const {
   const torch::Tensor z = latents.to(post_quant_conv_->dtype()).contiguous(torch::MemoryFormat::ChannelsLast);
-  return decoder_->forward(post_quant_conv_->forward(z)).to(latents.scalar_type());
+  return decoder_->forward(post_quant_conv_->forward(z), recompute_).to(latents.scalar_type());
 }
 
 }  // namespace ip2p

@@ -23,10 +23,14 @@ class VaeImpl : public torch::nn::Module {
   // latents [N,latent,h,w], already divided by scaling_factor -> images [N,3,8h,8w], about -1..1.
   torch::Tensor Decode(const torch::Tensor& latents) const;
 
+  // Gradient checkpointing (recompute.h): memory of training for a second forward pass. Not for inference.
+  void set_recompute(bool recompute) { recompute_ = recompute; }
+
  private:
   VaeEncoder encoder_;
   VaeDecoder decoder_;
   Conv2d quant_conv_, post_quant_conv_;
+  bool recompute_ = false;
 };
 TORCH_MODULE(Vae);
 

@@ -2,6 +2,7 @@
 #include "common/model/vae/vae_coder.h"
 
 #include "common/model/kernels/attention.h"
+#include "common/model/recompute.h"
 #include "common/model/scope.h"
 
 namespace ip2p {
@@ -40,10 +41,10 @@ VaeMidBlockImpl::VaeMidBlockImpl(int channels, const VaeConfig& c) {
   after_ = resnets->Add(1, ResnetBlock(Resnet(channels, channels, c)));
 }
 
-torch::Tensor VaeMidBlockImpl::forward(torch::Tensor x) const {
-  x = before_->forward(std::move(x));
-  if (attention_) x = attention_->forward(x);
-  return after_->forward(std::move(x));
+torch::Tensor VaeMidBlockImpl::forward(torch::Tensor x, bool recompute) const {
+  x = RunLayer(before_, std::move(x), recompute);
+  if (attention_) x = RunLayer(attention_, std::move(x), recompute);
+  return RunLayer(after_, std::move(x), recompute);
 }
 
 VaeLevelImpl::VaeLevelImpl(int in, int out, int layers, Resample resample, const VaeConfig& c) {
@@ -59,8 +60,8 @@ VaeLevelImpl::VaeLevelImpl(int in, int out, int layers, Resample resample, const
   }
 }
 
-torch::Tensor VaeLevelImpl::forward(torch::Tensor x) const {
-  for (const ResnetBlock& resnet : resnets_) x = resnet->forward(std::move(x));
+torch::Tensor VaeLevelImpl::forward(torch::Tensor x, bool recompute) const {
+  for (const ResnetBlock& resnet : resnets_) x = RunLayer(resnet, std::move(x), recompute);
   if (downsampler_) return downsampler_->forward(std::move(x));
   if (upsampler_) {
     const int64_t height = 2 * x.size(2), width = 2 * x.size(3);
@@ -85,10 +86,10 @@ VaeEncoderImpl::VaeEncoderImpl(const VaeConfig& c)
   conv_out_ = register_module("conv_out", Conv3x3(width.back(), 2 * c.latent_channels));
 }
 
-torch::Tensor VaeEncoderImpl::forward(torch::Tensor x) const {
+torch::Tensor VaeEncoderImpl::forward(torch::Tensor x, bool recompute) const {
   x = conv_in_->forward(x);
-  for (const VaeLevel& level : down_) x = level->forward(std::move(x));
-  x = mid_->forward(std::move(x));
+  for (const VaeLevel& level : down_) x = level->forward(std::move(x), recompute);
+  x = mid_->forward(std::move(x), recompute);
   x = conv_norm_out_->forward(std::move(x));
   return conv_out_->forward(x);
 }
@@ -109,10 +110,10 @@ VaeDecoderImpl::VaeDecoderImpl(const VaeConfig& c)
   conv_out_ = register_module("conv_out", Conv3x3(width.back(), c.out_channels));
 }
 
-torch::Tensor VaeDecoderImpl::forward(torch::Tensor x) const {
+torch::Tensor VaeDecoderImpl::forward(torch::Tensor x, bool recompute) const {
   x = conv_in_->forward(x);
-  x = mid_->forward(std::move(x));
-  for (const VaeLevel& level : up_) x = level->forward(std::move(x));
+  x = mid_->forward(std::move(x), recompute);
+  for (const VaeLevel& level : up_) x = level->forward(std::move(x), recompute);
   x = conv_norm_out_->forward(std::move(x));
   return conv_out_->forward(x);
 }

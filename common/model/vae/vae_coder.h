@@ -1,6 +1,7 @@
 // The two halves of the autoencoder (diffusers' Encoder and Decoder of AutoencoderKL) and their attention.
 // No state besides weights; thread-safe once loaded. A picture's activations are large, so tensors are moved
-// from call to call and freed as early as they can be.
+// from call to call and freed as early as they can be. With `recompute` each resnet and attention keeps its
+// input only (recompute.h).
 #pragma once
 
 #include <torch/nn/module.h>
@@ -29,7 +30,7 @@ TORCH_MODULE(VaeAttention);
 class VaeMidBlockImpl : public torch::nn::Module {
  public:
   VaeMidBlockImpl(int channels, const VaeConfig& config);
-  torch::Tensor forward(torch::Tensor x) const;
+  torch::Tensor forward(torch::Tensor x, bool recompute = false) const;
 
  private:
   VaeAttention attention_{nullptr};
@@ -42,7 +43,7 @@ class VaeLevelImpl : public torch::nn::Module {
  public:
   enum class Resample { kNone, kDown, kUp };
   VaeLevelImpl(int in, int out, int layers, Resample resample, const VaeConfig& config);
-  torch::Tensor forward(torch::Tensor x) const;
+  torch::Tensor forward(torch::Tensor x, bool recompute = false) const;
 
  private:
   std::vector<ResnetBlock> resnets_;
@@ -54,7 +55,7 @@ TORCH_MODULE(VaeLevel);
 class VaeEncoderImpl : public torch::nn::Module {
  public:
   explicit VaeEncoderImpl(const VaeConfig& config);
-  torch::Tensor forward(torch::Tensor x) const;  // [N,3,H,W] -> [N,2*latent,H/8,W/8]
+  torch::Tensor forward(torch::Tensor x, bool recompute = false) const;  // [N,3,H,W] -> [N,2*latent,H/8,W/8]
 
  private:
   Conv2d conv_in_;
@@ -68,7 +69,7 @@ TORCH_MODULE(VaeEncoder);
 class VaeDecoderImpl : public torch::nn::Module {
  public:
   explicit VaeDecoderImpl(const VaeConfig& config);
-  torch::Tensor forward(torch::Tensor x) const;  // [N,latent,h,w] -> [N,3,8h,8w]
+  torch::Tensor forward(torch::Tensor x, bool recompute = false) const;  // [N,latent,h,w] -> [N,3,8h,8w]
 
  private:
   Conv2d conv_in_;

@@ -1,6 +1,8 @@
 #include "common/model/recompute.h"
 
+#include "common/model/clip/clip.h"
 #include "common/model/unet/unet.h"
+#include "common/model/vae/vae.h"
 #include "gtest/gtest.h"
 #include "tests/common/model/small_models.h"
 
@@ -43,6 +45,61 @@ TEST(Recompute, UNetGradientsAreTheSame) {
               kTolerance * scale + 1e-7)
         << unet->named_parameters()[i].key();
   }
+}
+
+// Gradients of the plain pass and of the recomputed one.
+template <typename Network, typename Loss>
+void ExpectSameGradients(Network& network, const Loss& loss) {
+  std::vector<std::vector<torch::Tensor>> gradients;
+  for (const bool recompute : {false, true}) {
+    network->set_recompute(recompute);
+    network->zero_grad();
+    loss().backward();
+    std::vector<torch::Tensor>& pass = gradients.emplace_back();
+    for (const torch::Tensor& parameter : network->parameters())
+      pass.push_back(parameter.grad().defined() ? parameter.grad().clone() : torch::Tensor());
+  }
+  const auto named = network->named_parameters();
+  for (size_t i = 0; i < named.size(); ++i) {
+    ASSERT_EQ(gradients[0][i].defined(), gradients[1][i].defined()) << named[i].key();
+    if (!gradients[0][i].defined()) continue;
+    const double scale = gradients[0][i].abs().max().template item<double>();
+    EXPECT_LE((gradients[0][i] - gradients[1][i]).abs().max().template item<double>(), 1e-5 * scale + 1e-7)
+        << named[i].key();
+  }
+}
+
+TEST(Recompute, AutoencoderGradientsAreTheSame) {
+  Vae vae(SmallVae());
+  FillRandom(*vae);
+  torch::manual_seed(4);
+  const torch::Tensor images = torch::randn({1, 3, 32, 32});
+  ExpectSameGradients(vae, [&] {
+    return vae->Decode(vae->EncodeMode(images)).square().mean() + vae->EncodeMoments(images).square().mean();
+  });
+}
+
+TEST(Recompute, TextEncoderGradientsAreTheSame) {
+  ClipTextEncoder encoder(SmallText());
+  FillRandom(*encoder);
+  const torch::Tensor ids = torch::tensor({{598, 3, 5, 599}, {598, 7, 599, 599}});
+  ExpectSameGradients(encoder, [&] { return encoder->forward(ids).pow(3).mean(); });
+}
+
+TEST(Recompute, ClipGradientsAreTheSame) {
+  ClipConfig config{.text = SmallText(), .projection_dim = 8, .pooled_token = std::nullopt};
+  config.vision = {.hidden_size = 24,
+                   .intermediate_size = 48,
+                   .num_layers = 2,
+                   .num_heads = 3,
+                   .image_size = 32,
+                   .patch_size = 8};
+  Clip clip(config);
+  FillRandom(*clip);
+  torch::manual_seed(5);
+  const torch::Tensor images = torch::randn({2, 3, 32, 32});
+  const torch::Tensor ids = torch::tensor({{598, 3, 5, 599}, {598, 7, 599, 599}});
+  ExpectSameGradients(clip, [&] { return (clip->ImageFeatures(images) * clip->TextFeatures(ids)).mean(); });
 }
 
 TEST(Recompute, WithoutGradientsNothingIsKept) {
