@@ -1,6 +1,7 @@
 // See layers.h.
 #include "common/model/layers.h"
 
+#include "common/model/kernels/conv_training.h"
 #include "common/model/kernels/norm.h"
 #include "common/model/kernels/prepacked.h"
 
@@ -59,13 +60,14 @@ Conv2dImpl::Conv2dImpl(int64_t in, int64_t out, int64_t kernel, int64_t stride, 
       padding_(padding) {}
 
 torch::Tensor Conv2dImpl::forward(const torch::Tensor& x) const {
-  if (!packed()) return torch::conv2d(ChannelsLastOnCpu(x), weight, bias, stride_, padding_);
+  if (!packed()) return kernels::TrainedConv2d(ChannelsLastOnCpu(x), weight, bias, stride_, padding_);
   RefuseGradients("Conv2d");
   return kernels::PackedConv2d(ChannelsLastOnCpu(x), packed_, bias, stride_, padding_);
 }
 
 torch::Tensor Conv2dImpl::ForwardAdd(const torch::Tensor& x, const torch::Tensor& addend) const {
-  if (!packed()) return torch::conv2d(ChannelsLastOnCpu(x), weight, bias, stride_, padding_) + addend;
+  if (!packed())
+    return kernels::TrainedConv2d(ChannelsLastOnCpu(x), weight, bias, stride_, padding_) + addend;
   RefuseGradients("Conv2d");
   return kernels::PackedConv2dAdd(ChannelsLastOnCpu(x), ChannelsLastOnCpu(addend), packed_, bias, stride_,
                                   padding_);

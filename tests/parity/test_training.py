@@ -15,7 +15,7 @@ from test_model import load_text
 
 from conftest import BIN
 
-TOLERANCE = 1e-4  # of the largest value of a tensor; measured 2.2e-5 (gradients), 1.8e-5 (weights and averages, by norm)
+TOLERANCE = 1e-4  # of the largest value of a tensor; measured 1.6e-5 (gradients), 3.4e-6 (weights and averages)
 BATCH, SIDE, RATE, DECAY, UNCOND = 4, 64, 1e-4, 0.9999, 0.05
 
 
@@ -119,14 +119,19 @@ def close(got, want, name, floor=1e-6):
 
 
 # Group norms of more than one channel: of one, the bias before it has no gradient, and AdamW makes steps of rounding.
-def near(got, want, name):
-    """AdamW divides by the gradient's own size: an element whose gradient is rounding moves a full step either way. So
-    whole tensors are compared, and no element may be off by more than three steps of the ten (measured: two)."""
+def near(got, want, name, certain):
+    """AdamW's step is m / (sqrt(v) + 1e-8), the gradient over its own size: an element whose gradient is all rounding
+    (say 1e-9, of either sign) moves a full learning rate either way, on both sides alike. So every element is compared
+    whose gradient was at least 1 % of its tensor's largest in all ten steps, which gradients equal to 1e-4 of the largest
+    make certain to 1 %; all elements may differ by three of the ten steps (measured: two), and whole tensors by norm."""
     assert got.shape == want.shape, name
-    error = ((got - want).norm() / want.norm().clamp_min(1e-6)).item()
-    assert error < TOLERANCE, f"{name}: off by {error:.2e}"
-    largest = (got - want).abs().max().item()
-    assert largest < 3 * RATE, f"{name}: an element is off by {largest:.2e}"
+    scale = want.abs().max().clamp_min(1e-6)
+    difference = (got - want).abs()
+    error = (difference[certain].max() / scale).item() if certain.any() else 0.0
+    assert error < TOLERANCE, f"{name}: an element with a gradient is off by {error:.2e} of {scale:.2e}"
+    whole = (difference.norm() / want.norm().clamp_min(1e-6)).item()
+    assert whole < TOLERANCE, f"{name}: off by {whole:.2e}"
+    assert difference.max().item() < 3 * RATE, f"{name}: an element is off by {difference.max().item():.2e}"
     return error
 
 
@@ -145,7 +150,7 @@ def test_one_step_and_ten(config, objective, words, checkpoint, tmp_path):
     named = reference.named()
     optimizer = torch.optim.AdamW(named.values(), lr=RATE)
     ema = LitEma(named)
-    worst = {}
+    worst, certain = {}, {n: torch.ones_like(p, dtype=torch.bool) for n, p in named.items()}
     for i in range(10):
         optimizer.zero_grad()
         loss = reference.loss(inputs, i)
@@ -157,13 +162,19 @@ def test_one_step_and_ten(config, objective, words, checkpoint, tmp_path):
             floor = 1e-4 * max(p.grad.abs().max().item() for p in named.values())
             worst["gradient"] = max(close(got[f"grad.{n}"], p.grad, f"gradient of {n}", floor)
                                     for n, p in named.items())
+        for n, p in named.items():
+            certain[n] &= p.grad.abs() > 0.01 * p.grad.abs().max().clamp_min(floor)
         optimizer.step()
         ema(named)
     with torch.no_grad():
         named = {n: p for n, p in named.items() if not n.endswith("k_proj.bias")}
-        worst["weight"] = max(near(got[f"weight.{n}"], p, f"weight {n}") for n, p in named.items())
-        worst["average"] = max(near(got[f"ema.{n}"], ema.shadow[n], f"average of {n}") for n in named)
-    print(config, objective, *words, {k: f"{v:.1e}" for k, v in worst.items()})
+        worst["weight"] = max(near(got[f"weight.{n}"], p, f"weight {n}", certain[n]) for n, p in named.items())
+        worst["average"] = max(near(got[f"ema.{n}"], ema.shadow[n], f"average of {n}", certain[n])
+                               for n in named)
+        unet = [c for n, c in certain.items() if n.startswith("unet.")]  # most tokens are in no text
+        share = sum(c.sum().item() for c in unet) / sum(c.numel() for c in unet)
+    assert share > 0.2, "the elements with a gradient are few"  # measured 29 % and more
+    print(config, objective, *words, f"{share:.0%} of elements", {k: f"{v:.1e}" for k, v in worst.items()})
 
 
 @pytest.mark.skipif(os.environ.get("IP2P_FULL") != "1", reason="5 GB and a minute; tests/run.sh --full")

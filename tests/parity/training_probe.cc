@@ -42,9 +42,7 @@ absl::Status Run(const std::string& model, const std::string& in, const std::str
   IP2P_ASSIGN_OR_RETURN(const auto made, DiffusionObjective::Create(start.model, config, {}));
   IP2P_ASSIGN_OR_RETURN(const SafetensorsFile file, ReadSafetensors(in, "inputs"));
   ParameterSet parameters(made->Parameters());
-  OptimizerState state{.exp_avg = parameters.NewBuffer(),
-                       .exp_avg_sq = parameters.NewBuffer(),
-                       .ema = parameters.weights().clone()};
+  OptimizerState state = NewOptimizerState(parameters, /*moments_in_8_bits=*/false, /*averages=*/true);
   const bool only_loss = words.contains("loss");
   TensorMap results;
   for (int step = 0;; ++step) {
@@ -65,11 +63,10 @@ absl::Status Run(const std::string& model, const std::string& in, const std::str
     if (only_loss) continue;
     loss.backward();
     if (step == 0) {
-      const torch::Tensor gradients = parameters.gradients().clone();
+      const torch::Tensor gradients = parameters.AllGradients();
       Append(parameters.ToTensors(gradients), "grad.", results);
     }
-    AdamWStep({}, kLearningRate, /*gradient_scale=*/1, kEmaDecay, parameters.weights(),
-              parameters.gradients(), state);
+    AdamWStep({}, kLearningRate, /*gradient_scale=*/1, kEmaDecay, parameters, state);
   }
   Append(parameters.ToTensors(parameters.weights()), "weight.", results);
   Append(parameters.ToTensors(state.ema), "ema.", results);
