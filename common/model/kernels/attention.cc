@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "common/model/kernels/attention_path.h"
+#include "common/model/kernels/attention_training.h"
 #include "common/model/kernels/cpu_features.h"
 #include "common/model/kernels/flash.h"
 
@@ -176,6 +177,7 @@ torch::Tensor SharedAttentionOn(AttentionPath path, const torch::Tensor& q, cons
 
 torch::Tensor Attention(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v, int64_t heads,
                         bool causal) {
+  if (!causal && kernels::TrainsAttention(q, k, v, heads)) return kernels::TrainedAttention(q, k, v, heads);
   return kernels::AttentionOn(kernels::ChooseAttention(q, k, v, heads, causal), q, k, v, heads, causal);
 }
 
