@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/base/log.h"
 #include "common/base/permutation.h"
 #include "common/base/status_macros.h"
 #include "common/image/encode.h"
@@ -44,6 +45,11 @@ absl::Status WritePicture(const std::string& folder, int index, const char* what
   return WriteFileAtomically(absl::StrFormat("%s/%03d-%s.png", folder, index, what), bytes);
 }
 
+absl::StatusOr<Example> Load(const ExampleSource& source, int64_t index, const AugmentConfig& config) {
+  IP2P_ASSIGN_OR_RETURN(const RawExample raw, source.Get(index, /*choice=*/0));
+  return Augment(raw, config, /*seed=*/0);
+}
+
 }  // namespace
 
 absl::StatusOr<Validation> Validation::Create(const std::string& dataset, const TrainConfig& config,
@@ -58,14 +64,23 @@ absl::StatusOr<Validation> Validation::Create(const std::string& dataset, const 
                             .min_resize = config.resolution,
                             .max_resize = config.resolution,
                             .flip = false};
-  const int64_t count = std::min<int64_t>(config.validation_samples, (*source)->size());
-  for (int64_t i = 0; i < count; ++i) {
-    IP2P_ASSIGN_OR_RETURN(const RawExample raw, (*source)->Get(i, /*choice=*/0));
-    IP2P_ASSIGN_OR_RETURN(Example example, Augment(raw, plain, /*seed=*/0));
+  const auto wanted = static_cast<size_t>(config.validation_samples);
+  for (int64_t i = 0; i < (*source)->size() && validation.examples_.size() < wanted; ++i) {
+    absl::StatusOr<Example> loaded = Load(**source, i, plain);
+    if (absl::IsUnavailable(loaded.status())) return loaded.status();
+    if (!loaded.ok()) {
+      Log(LogLevel::kWarning, "a damaged example does not validate",
+          {{"example", i}, {"status", loaded.status().ToString()}});
+      continue;
+    }
+    Example example = *std::move(loaded);
     const std::vector<uint64_t> seeds = {MixSeed(config.seed, kNoise, static_cast<uint64_t>(i))};
     objective.Prepare(validation.batches_.emplace_back(objective.MakeBatch({&example, 1}, seeds)));
     validation.examples_.push_back(std::move(example));
   }
+  if (validation.examples_.empty())
+    return absl::FailedPreconditionError(
+        "every example of the validation split is damaged; wants a whole one");
   return validation;
 }
 

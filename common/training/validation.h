@@ -23,8 +23,8 @@ class Validation {
     int edit_steps = 20;
   };
 
-  // The first config.validation_samples examples of the validation split; of the training split where a small
-  // dataset leaves none. Errors: those of OpenExamples.
+  // The first config.validation_samples whole examples of the validation split; of the training split where a
+  // small dataset leaves none. Errors: those of OpenExamples; FAILED_PRECONDITION when all are damaged.
   static absl::StatusOr<Validation> Create(const std::string& dataset, const TrainConfig& config,
                                            const TrainStart& start, Objective& objective,
                                            const Options& options);
