@@ -7,6 +7,12 @@
 #include <utility>
 #include <vector>
 
+// What NCCL's header needs comes with CUDA, not with LibTorch.
+#if defined(USE_C10D_NCCL) && __has_include(<nccl.h>)
+#define IP2P_HAS_NCCL
+#include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
+#endif
+
 #include "absl/strings/str_cat.h"
 
 namespace ip2p {
@@ -27,28 +33,56 @@ class TcpRendezvous final : public Rendezvous {
   const c10::intrusive_ptr<c10d::TCPStore> store_;
 };
 
-class GlooPending final : public RankGroup::Pending {
+class WorkPending final : public RankGroup::Pending {
  public:
-  explicit GlooPending(c10::intrusive_ptr<c10d::Work> work) : work_(std::move(work)) {}
+  explicit WorkPending(c10::intrusive_ptr<c10d::Work> work) : work_(std::move(work)) {}
   void Wait() override { work_->wait(); }
 
  private:
   const c10::intrusive_ptr<c10d::Work> work_;
 };
 
-class GlooGroup final : public RankGroup {
+class BackendGroup final : public RankGroup {
  public:
-  explicit GlooGroup(c10::intrusive_ptr<c10d::ProcessGroupGloo> group) : group_(std::move(group)) {}
-  int rank() const override { return group_->getRank(); }
-  int world_size() const override { return group_->getSize(); }
+  explicit BackendGroup(c10::intrusive_ptr<c10d::Backend> backend) : backend_(std::move(backend)) {}
+  int rank() const override { return backend_->getRank(); }
+  int world_size() const override { return backend_->getSize(); }
   std::unique_ptr<Pending> StartSum(torch::Tensor& tensor) override {
     std::vector<torch::Tensor> tensors = {tensor};
-    return std::make_unique<GlooPending>(group_->allreduce(tensors));
+    return std::make_unique<WorkPending>(backend_->allreduce(tensors));
   }
 
  private:
-  const c10::intrusive_ptr<c10d::ProcessGroupGloo> group_;
+  const c10::intrusive_ptr<c10d::Backend> backend_;
 };
+
+std::chrono::milliseconds ToChrono(absl::Duration d) {
+  return std::chrono::milliseconds(absl::ToInt64Milliseconds(d));
+}
+
+c10::intrusive_ptr<c10d::Backend> MakeGloo(const c10::intrusive_ptr<c10d::Store>& store, int rank,
+                                           int world_size, const std::string& own_host,
+                                           const RankTimeouts& timeouts) {
+  const auto options = c10d::ProcessGroupGloo::Options::create(ToChrono(timeouts.join));
+  options->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname(own_host));
+  auto gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, world_size, options);
+  gloo->setTimeout(ToChrono(timeouts.peer));
+  return gloo;
+}
+
+c10::intrusive_ptr<c10d::Backend> MakeBackend(const c10::intrusive_ptr<c10d::Store>& store, int rank,
+                                              int world_size, const std::string& own_host,
+                                              torch::Device device, const RankTimeouts& timeouts) {
+#ifdef IP2P_HAS_NCCL
+  if (device.is_cuda()) {
+    const auto options = c10d::ProcessGroupNCCL::Options::create(/*is_high_priority_stream=*/false);
+    options->timeout = ToChrono(timeouts.peer);
+    return c10::make_intrusive<c10d::ProcessGroupNCCL>(store, rank, world_size, options);
+  }
+#endif
+  static_cast<void>(device);
+  return MakeGloo(store, rank, world_size, own_host, timeouts);
+}
 
 }  // namespace
 
@@ -66,10 +100,9 @@ absl::StatusOr<std::shared_ptr<Rendezvous>> Rendezvous::Create(int port) {
 
 absl::StatusOr<std::unique_ptr<RankGroup>> RankGroup::Create(int rank, int world_size,
                                                              const RendezvousAddress& address,
-                                                             const Rendezvous* store,
-                                                             absl::Duration timeout) {
+                                                             const Rendezvous* store, torch::Device device,
+                                                             const RankTimeouts& timeouts) {
   try {
-    const std::chrono::milliseconds wait(absl::ToInt64Milliseconds(timeout));
     c10::intrusive_ptr<c10d::Store> shared;
     if (store != nullptr) {
       shared = static_cast<const TcpRendezvous*>(store)->store();
@@ -77,13 +110,11 @@ absl::StatusOr<std::unique_ptr<RankGroup>> RankGroup::Create(int rank, int world
       c10d::TCPStoreOptions options;
       options.port = static_cast<uint16_t>(address.port);
       options.waitWorkers = false;
-      options.timeout = wait;
+      options.timeout = ToChrono(timeouts.join);
       shared = c10::make_intrusive<c10d::TCPStore>(address.host, options);
     }
-    const auto options = c10d::ProcessGroupGloo::Options::create(wait);
-    options->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname(address.own_host));
-    return std::make_unique<GlooGroup>(
-        c10::make_intrusive<c10d::ProcessGroupGloo>(shared, rank, world_size, options));
+    return std::make_unique<BackendGroup>(
+        MakeBackend(shared, rank, world_size, address.own_host, device, timeouts));
   } catch (const std::exception& e) {
     return Unavailable("the ranks cannot meet", e);
   }

@@ -1,7 +1,8 @@
-// The ranks of a run as they speak to each other: c10d over a TCP store, Gloo between CPUs.
+// The ranks of a run as they speak to each other: c10d over a TCP store; Gloo between CPUs, NCCL between GPUs
+// where LibTorch has it (else Gloo, by way of the CPU).
 //
-// Every rank makes the same calls in the same order. One thread. A lost peer shows as UNAVAILABLE from any
-// call within the timeout.
+// Every rank makes the same calls in the same order. One thread. A rank whose process ends shows at once as a
+// failure of whatever waits for it, one that falls silent after the peer timeout.
 #pragma once
 
 #include <torch/types.h>
@@ -17,6 +18,12 @@
 
 namespace ip2p {
 
+struct RankTimeouts {
+  absl::Duration join = absl::Minutes(10);  // for all ranks to come
+  // For one that is there: more than what a rank does while others wait (a checkpoint, a validation).
+  absl::Duration peer = absl::Minutes(30);
+};
+
 class RankGroup {
  public:
   // An exchange that runs beside the caller.
@@ -26,10 +33,12 @@ class RankGroup {
     virtual void Wait() = 0;  // throws when it failed
   };
 
-  // `store` is rank 0's own; other ranks connect to address.
+  // `store` is rank 0's own; other ranks connect to address. `device`: of the tensors that are summed.
+  // UNAVAILABLE when the others do not come.
   static absl::StatusOr<std::unique_ptr<RankGroup>> Create(int rank, int world_size,
                                                            const RendezvousAddress& address,
-                                                           const Rendezvous* store, absl::Duration timeout);
+                                                           const Rendezvous* store, torch::Device device,
+                                                           const RankTimeouts& timeouts);
   virtual ~RankGroup() = default;
 
   virtual int rank() const = 0;

@@ -32,6 +32,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr size_t kConfigSample = 16;  // pictures that a network's own config is learned from
+
+AugmentConfig PlainCrop(const TrainConfig& config) {
+  return {.crop = config.resolution,
+          .min_resize = config.resolution,
+          .max_resize = config.resolution,
+          .flip = false};
+}
+
 bool RunsInBf16(Precision precision, torch::Device device) {
   if (precision == Precision::kAuto && device.is_cuda()) return true;
   return ChoosePrecision(precision, device) == Precision::kBFloat16;
@@ -50,6 +59,8 @@ class Run {
   absl::Status Resume();
   absl::Status Save();
   absl::Status Export();
+  absl::Status ExportUnlessThere();
+  absl::Status AdjustConfig();
   absl::Status Validate();
   absl::StatusOr<RunOutcome> Finish();
   absl::StatusOr<StepReport> Step();
@@ -85,14 +96,18 @@ absl::Status Run::Prepare() {
       std::unique_ptr<Objective> objective,
       CreateObjective(config, start_, {.device = device, .bf16 = RunsInBf16(config.precision, device)}));
   if (options_.world_size > 1) {
-    IP2P_ASSIGN_OR_RETURN(group_, RankGroup::Create(options_.rank, options_.world_size, options_.address,
-                                                    options_.rendezvous.get(), options_.peer_timeout));
+    IP2P_ASSIGN_OR_RETURN(
+        group_,
+        RankGroup::Create(options_.rank, options_.world_size, options_.address, options_.rendezvous.get(),
+                          device, {.join = options_.join_timeout, .peer = options_.peer_timeout}));
   }
   trainer_ = std::make_unique<Trainer>(config, std::move(objective), group_.get());
+  ForgetLearned(start_, trainer_->parameters().names());
   std::error_code error;
   fs::create_directories(options_.run, error);
   if (error) return IoError(error.value(), "the run's folder cannot be made");
   IP2P_RETURN_IF_ERROR(Resume());
+  IP2P_RETURN_IF_ERROR(ExportUnlessThere());
   if (first()) {
     IP2P_ASSIGN_OR_RETURN(MetricsLog metrics, MetricsLog::Open(options_.run, trainer_->step()));
     metrics_.emplace(std::move(metrics));
@@ -106,8 +121,8 @@ absl::Status Run::Prepare() {
                                               .threads = options_.threads}));
   }
   const AugmentConfig augment{.crop = config.resolution,
-                              .min_resize = config.resolution,
-                              .max_resize = config.resolution,
+                              .min_resize = MinResize(config),
+                              .max_resize = MaxResize(config),
                               .flip = config.random_flip};
   ExampleLoader::Options loader{.share = trainer_->share(),
                                 .augment = augment,
@@ -151,9 +166,34 @@ absl::Status Run::Save() {
 }
 
 absl::Status Run::Export() {
-  if (!first()) return absl::OkStatus();
-  if (!options_.fresh_config.empty()) trainer_->objective().AdjustConfig(start_.model.config);
+  if (!options_.fresh_config.empty()) IP2P_RETURN_IF_ERROR(AdjustConfig());
   return ExportModel(start_, trainer_->ExportedWeights(), ExportPath(options_.run, trainer_->step()));
+}
+
+// A process that was killed between the two has its checkpoint, but not its export.
+absl::Status Run::ExportUnlessThere() {
+  std::error_code error;
+  if (!first() || saved_step_ != trainer_->step()) return absl::OkStatus();
+  if (fs::exists(ExportPath(options_.run, saved_step_), error)) return absl::OkStatus();
+  return Export();
+}
+
+// By the first examples, so that it follows from weights and dataset alone.
+absl::Status Run::AdjustConfig() {
+  if (options_.config.objective != TrainObjective::kAutoencoder) return absl::OkStatus();
+  const AugmentConfig plain = PlainCrop(options_.config);
+  std::vector<Example> sample;
+  for (int64_t i = 0; i < examples_->size() && sample.size() < kConfigSample; ++i) {
+    const absl::StatusOr<RawExample> raw = examples_->Get(i, /*choice=*/0);
+    if (absl::IsUnavailable(raw.status())) return raw.status();
+    absl::StatusOr<Example> example = raw.ok() ? AugmentAs(*raw, plain, /*mirrored=*/false) : raw.status();
+    if (example.ok()) sample.push_back(*std::move(example));
+  }
+  if (sample.empty()) return absl::FailedPreconditionError("the first examples are all damaged");
+  const Trainer::Averaged averaged(*trainer_);
+  Objective& objective = trainer_->objective();
+  objective.AdjustConfig(objective.MakeBatch(sample, {}), start_.model.config);
+  return absl::OkStatus();
 }
 
 absl::Status Run::Validate() {
@@ -198,8 +238,6 @@ absl::StatusOr<std::optional<RunOutcome>> Run::Obey(const RunOrder& order) {
 
 absl::StatusOr<RunOutcome> Run::Finish() {
   IP2P_RETURN_IF_ERROR(Save());
-  // A process that was killed between the two has its checkpoint, but not its export.
-  IP2P_RETURN_IF_ERROR(Export());
   return RunOutcome::kDone;
 }
 

@@ -33,7 +33,8 @@ struct TrainingRunOptions {
   int world_size = 1;
   RendezvousAddress address;               // of more than one rank
   std::shared_ptr<Rendezvous> rendezvous;  // rank 0's, of more than one rank
-  absl::Duration peer_timeout = absl::Seconds(60);
+  absl::Duration join_timeout = absl::Minutes(10);
+  absl::Duration peer_timeout = absl::Minutes(30);  // rank_group.h
 };
 
 // Runs on the calling thread until the last step, an order to stop, or a failure. At the end rank 0 has

@@ -35,7 +35,9 @@ void Declare(Settings& settings, WorkerConfig& c, std::string& token_file, std::
   settings.Add("device", &c.device, "cpu or cuda:N");
   settings.Add("threads", &c.threads, 0, 1024, "threads of one operation; 0: all");
   settings.Add("loader_threads", &c.loader_threads, 1, 64, "threads that read and decode examples");
-  settings.Add("peer_seconds", &c.peer_seconds, 1, 86400, "after which a silent rank is lost");
+  settings.Add(
+      "peer_seconds", &c.peer_seconds, 1, 86400,
+      "after which a rank that is there but silent is lost: more than a checkpoint and a validation take");
   settings.Add("clip", &c.clip, "folder of a CLIP that scores validation edits");
   settings.Add("metrics_listen", &c.metrics_listen, "HOST:PORT of /metrics; empty: none");
   settings.Add("log_level", &log_level, "debug, info, warning or error");

@@ -34,7 +34,7 @@ struct WorkerConfig {
   std::string device = "cpu";
   int threads = 0;
   int loader_threads = 2;
-  double peer_seconds = 60;
+  double peer_seconds = 1800;
   std::string clip;
   std::string metrics_listen;  // empty: none
 

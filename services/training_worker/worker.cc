@@ -122,6 +122,7 @@ void TakeMachine(const WorkerConfig& config, TrainingRunOptions& options) {
   if (config.threads > 0) options.threads = config.threads;
   options.loader_threads = config.loader_threads;
   options.rank = config.rank;
+  options.join_timeout = absl::Seconds(config.join_seconds);
   options.peer_timeout = absl::Seconds(config.peer_seconds);
   options.address.own_host = config.host;
 }
