@@ -1,6 +1,8 @@
 // See autoencoder_objective.h.
 #include "common/training/autoencoder_objective.h"
 
+#include <cmath>
+
 #include "common/base/status_macros.h"
 #include "common/model/load_network.h"
 #include "common/training/autocast.h"
@@ -31,12 +33,13 @@ absl::StatusOr<std::unique_ptr<AutoencoderObjective>> AutoencoderObjective::Crea
   const LoadOptions learns{.device = options.device, .dtype = torch::kFloat32, .pack = false};
   IP2P_ASSIGN_OR_RETURN(made->vae_,
                         LoadNetwork<Vae>(model.config.vae, model.vae, "vae", learns, Packing::kNever));
+  made->vae_->set_recompute(options.recompute);
   return made;
 }
 
-std::vector<std::pair<std::string, torch::Tensor>> AutoencoderObjective::Parameters() {
-  std::vector<std::pair<std::string, torch::Tensor>> all;
-  AppendParameters("vae.", *vae_, all);
+std::vector<LearnedParameter> AutoencoderObjective::Parameters() {
+  std::vector<LearnedParameter> all;
+  AppendParameters("vae.", *vae_, options_.shadows(), all);
   return all;
 }
 
@@ -44,9 +47,13 @@ TrainBatch AutoencoderObjective::MakeBatch(std::span<const Example> examples, st
   return {.seeds = std::move(seeds), .after = PictureTensor(examples, &Example::after, options_.device)};
 }
 
-void AutoencoderObjective::AdjustConfig(ModelConfig& config) const {
-  const double spread = spread_.defined() ? spread_.item<double>() : 0;
-  if (spread > 0) config.vae.scaling_factor = 1 / spread;
+void AutoencoderObjective::AdjustConfig(const TrainBatch& sample, ModelConfig& config) {
+  const torch::NoGradGuard no_grad;
+  const auto moments = vae_->EncodeMoments(sample.after).chunk(2, 1);
+  // The spread of what is sampled: that of the means, and the posterior's own.
+  const torch::Tensor own = moments[1].clamp(-30, 20).exp().mean();
+  const double variance = (moments[0].var() + own).item<double>();
+  if (std::isfinite(variance) && variance > 0) config.vae.scaling_factor = 1 / std::sqrt(variance);
 }
 
 torch::Tensor AutoencoderObjective::Loss(const TrainBatch& batch) {
@@ -65,7 +72,6 @@ torch::Tensor AutoencoderObjective::LossOf(const torch::Tensor& images, const to
     mean = moments[0];
     log_variance = moments[1].clamp(-30, 20);
     const torch::Tensor z = mean + (0.5 * log_variance).exp() * noise;
-    if (torch::GradMode::is_enabled()) spread_ = z.detach().to(torch::kFloat32).std();
     made = vae_->Decode(z);
   }
   // KL(N(mean, variance) || N(0, 1)), summed over a picture's latents.

@@ -22,11 +22,11 @@ class AutoencoderObjective : public Objective {
   static absl::StatusOr<std::unique_ptr<AutoencoderObjective>> Create(const ModelSource& model,
                                                                       const ObjectiveOptions& options);
 
-  std::vector<std::pair<std::string, torch::Tensor>> Parameters() override;
+  std::vector<LearnedParameter> Parameters() override;
   TrainBatch MakeBatch(std::span<const Example> examples, std::vector<uint64_t> seeds) override;
   torch::Tensor Loss(const TrainBatch& batch) override;
-  // scaling_factor: that which gives the latents of the last step a spread of 1.
-  void AdjustConfig(ModelConfig& config) const override;
+  // scaling_factor: that which gives the sample's latents a spread of 1.
+  void AdjustConfig(const TrainBatch& sample, ModelConfig& config) override;
 
   // images [N,3,R,R], noise [N,C,h,w] of the posterior's sample -> the loss.
   torch::Tensor LossOf(const torch::Tensor& images, const torch::Tensor& noise);
@@ -38,7 +38,6 @@ class AutoencoderObjective : public Objective {
   const VaeConfig config_;
   const ObjectiveOptions options_;
   Vae vae_{nullptr};
-  torch::Tensor spread_;  // of the last step's latents, a scalar; undefined before the first
 };
 
 }  // namespace ip2p

@@ -34,14 +34,15 @@ absl::StatusOr<std::unique_ptr<ClipObjective>> ClipObjective::Create(const ClipS
       LoadedClip loaded,
       LoadClip(source, {.device = options.device, .dtype = torch::kFloat32, .pack = false}));
   made->clip_ = loaded.network;
+  made->clip_->set_recompute(options.recompute);
   made->tokenizer_ = std::move(loaded.tokenizer);
   made->logit_scale_ = made->clip_->named_parameters(/*recurse=*/false)["logit_scale"];
   return made;
 }
 
-std::vector<std::pair<std::string, torch::Tensor>> ClipObjective::Parameters() {
-  std::vector<std::pair<std::string, torch::Tensor>> all;
-  AppendParameters("clip.", *clip_, all);
+std::vector<LearnedParameter> ClipObjective::Parameters() {
+  std::vector<LearnedParameter> all;
+  AppendParameters("clip.", *clip_, options_.shadows(), all);
   return all;
 }
 

@@ -21,7 +21,7 @@ class ClipObjective : public Objective {
   static absl::StatusOr<std::unique_ptr<ClipObjective>> Create(const ClipSource& source,
                                                                const ObjectiveOptions& options);
 
-  std::vector<std::pair<std::string, torch::Tensor>> Parameters() override;
+  std::vector<LearnedParameter> Parameters() override;
   TrainBatch MakeBatch(std::span<const Example> examples, std::vector<uint64_t> seeds) override;
   // Over the batch that it is given: with accumulation, or on several ranks, over a part of the step's batch.
   torch::Tensor Loss(const TrainBatch& batch) override;

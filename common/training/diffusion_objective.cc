@@ -8,6 +8,7 @@
 #include "common/base/status_macros.h"
 #include "common/diffusion/noise_schedule.h"
 #include "common/model/load_network.h"
+#include "common/model/process_memory.h"
 #include "common/training/autocast.h"
 #include "common/training/batch_tensors.h"
 
@@ -56,15 +57,16 @@ absl::StatusOr<std::unique_ptr<DiffusionObjective>> DiffusionObjective::Create(
                                               : Tokenizer::Create(model.vocab_json, model.merges_txt,
                                                                   model.config.text_encoder));
   made->unet_->set_recompute(config.gradient_checkpointing);
+  made->text_encoder_->set_recompute(config.gradient_checkpointing && text_learns);
   made->empty_ids_ = TokenIds(*made->tokenizer_, {""}, options.device);
   if (!text_learns) made->empty_text_ = made->EncodeTexts(made->empty_ids_);
   return made;
 }
 
-std::vector<std::pair<std::string, torch::Tensor>> DiffusionObjective::Parameters() {
-  std::vector<std::pair<std::string, torch::Tensor>> all;
-  AppendParameters("unet.", *unet_, all);
-  if (config_.train_text_encoder) AppendParameters("text_encoder.", *text_encoder_, all);
+std::vector<LearnedParameter> DiffusionObjective::Parameters() {
+  std::vector<LearnedParameter> all;
+  AppendParameters("unet.", *unet_, options_.shadows(), all);
+  if (config_.train_text_encoder) AppendParameters("text_encoder.", *text_encoder_, options_.shadows(), all);
   return all;
 }
 
@@ -119,6 +121,7 @@ absl::Status DiffusionObjective::Cache(const ExampleSource& source, const Augmen
   int64_t damaged = 0;
   std::string first_fault;
   for (int64_t i = 0; i < source.size(); ++i) {
+    bool whole = true;
     for (int64_t choice = 0; choice < choices[i]; ++choice) {
       const absl::StatusOr<RawExample> raw = source.Get(i, choice);
       if (absl::IsUnavailable(raw.status())) return raw.status();
@@ -134,17 +137,24 @@ absl::Status DiffusionObjective::Cache(const ExampleSource& source, const Augmen
         IP2P_RETURN_IF_ERROR(cache->Append(row));
       }
       if (fault.ok()) continue;
-      if (damaged++ == 0) first_fault = absl::StrCat("; example ", i, ": ", fault.message());
+      whole = false;
+      if (first_fault.empty()) first_fault = absl::StrCat("; example ", i, ": ", fault.message());
     }
+    if (!whole) ++damaged;
     if (damaged * 1000 > source.size())
       return absl::FailedPreconditionError(absl::StrCat(
           damaged, " of ", source.size(), " examples are damaged; wants at most 0.1 %", first_fault));
   }
   IP2P_RETURN_IF_ERROR(cache->Finish());
   cache_ = std::move(cache);
+  ForgetFrozen();
+  return absl::OkStatus();
+}
+
+void DiffusionObjective::ForgetFrozen() {
   vae_ = nullptr;
   text_encoder_ = nullptr;
-  return absl::OkStatus();
+  TrimHeap();
 }
 
 torch::Tensor DiffusionObjective::EncodeTexts(const torch::Tensor& ids) {

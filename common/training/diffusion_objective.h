@@ -28,7 +28,7 @@ class DiffusionObjective : public Objective {
                                                                     const TrainConfig& config,
                                                                     const ObjectiveOptions& options);
 
-  std::vector<std::pair<std::string, torch::Tensor>> Parameters() override;
+  std::vector<LearnedParameter> Parameters() override;
   TrainBatch MakeBatch(std::span<const Example> examples, std::vector<uint64_t> seeds) override;
   void Prepare(TrainBatch& batch) override;
   torch::Tensor Loss(const TrainBatch& batch) override;
@@ -38,6 +38,9 @@ class DiffusionObjective : public Objective {
 
   // The loss of a prepared batch with these draws and no others.
   torch::Tensor LossOf(const TrainBatch& batch, const DiffusionDraws& draws);
+
+  // Lets VAE and text encoder go, and their memory: from then on batches must come prepared.
+  void ForgetFrozen();
 
   const UNet& unet() const { return unet_; }
   const Vae& vae() const { return vae_; }

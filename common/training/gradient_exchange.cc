@@ -4,6 +4,7 @@
 #include <torch/csrc/autograd/function_hook.h>
 #include <torch/csrc/autograd/variable.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace ip2p {
@@ -20,18 +21,26 @@ class GradientExchange::Hook final : public torch::autograd::PostAccumulateGradH
 
 GradientExchange::GradientExchange(ParameterSet& parameters, RankGroup& group, int64_t bucket_bytes)
     : parameters_(parameters), group_(group) {
-  const int64_t wanted = bucket_bytes / static_cast<int64_t>(sizeof(float));
-  int64_t end = parameters.weights().numel();
   const auto& items = parameters.items();
-  Bucket bucket{.begin = end, .end = end};
-  for (size_t i = items.size(); i-- > 0;) {
-    bucket.begin = items[i].offset;
-    ++bucket.parameters;
-    torch::autograd::impl::set_post_acc_grad_hooks(items[i].tensor,
-                                                   std::make_unique<Hook>(this, buckets_.size()));
-    if (bucket.end - bucket.begin >= wanted || i == 0) {
-      buckets_.push_back(bucket);
-      bucket = {.begin = bucket.begin, .end = bucket.begin};
+  for (size_t last = items.size(), first = last; last > 0; last = first) {
+    struct Part {
+      torch::Tensor buffer;
+      int64_t begin = -1, end = 0;
+    } parts[] = {{parameters.gradients()}, {parameters.shadow_gradients()}};
+    int64_t bytes = 0;
+    for (first = last; first > 0 && bytes < bucket_bytes; --first) {
+      const NamedParameter& item = items[first - 1];
+      Part& part = parts[item.shadowed ? 1 : 0];
+      part.begin = item.gradient_offset;
+      part.end = std::max(part.end, item.gradient_offset + item.tensor.numel());
+      bytes += static_cast<int64_t>(item.tensor.nbytes());
+      torch::autograd::impl::set_post_acc_grad_hooks(item.tensor,
+                                                     std::make_unique<Hook>(this, buckets_.size()));
+    }
+    Bucket& bucket = buckets_.emplace_back();
+    bucket.parameters = static_cast<int>(last - first);
+    for (const Part& part : parts) {
+      if (part.begin >= 0) bucket.parts.push_back(part.buffer.narrow(0, part.begin, part.end - part.begin));
     }
   }
 }
@@ -55,9 +64,7 @@ void GradientExchange::OnGradient(size_t bucket) {
 
 void GradientExchange::Launch() {
   for (; next_ < buckets_.size() && buckets_[next_].missing <= 0; ++next_) {
-    const Bucket& bucket = buckets_[next_];
-    parts_.push_back(parameters_.gradients().narrow(0, bucket.begin, bucket.end - bucket.begin));
-    pending_.push_back(group_.StartSum(parts_.back()));
+    for (torch::Tensor& part : buckets_[next_].parts) pending_.push_back(group_.StartSum(part));
   }
 }
 
@@ -67,7 +74,6 @@ void GradientExchange::Finish() {
   Launch();
   for (const auto& pending : pending_) pending->Wait();
   pending_.clear();
-  parts_.clear();
 }
 
 }  // namespace ip2p

@@ -1,4 +1,4 @@
-// Gradients summed over ranks while the backward pass still runs: the flat buffer in buckets, each exchanged
+// Gradients summed over ranks while the backward pass still runs: the flat buffers in buckets, each exchanged
 // as soon as all of its parameters have their gradients. One thread.
 #pragma once
 
@@ -29,7 +29,7 @@ class GradientExchange {
 
  private:
   struct Bucket {
-    int64_t begin = 0, end = 0;  // of the buffer
+    std::vector<torch::Tensor> parts;  // of the buffers of gradients: one, or one of each type
     int parameters = 0;
     int missing = 0;  // without a gradient yet, of this pass
   };
@@ -40,10 +40,9 @@ class GradientExchange {
 
   ParameterSet& parameters_;
   RankGroup& group_;
-  std::vector<Bucket> buckets_;  // from the end of the buffer: backward goes from the last layer
+  std::vector<Bucket> buckets_;  // from the last parameters: backward goes from the last layer
   size_t next_ = 0;              // to be launched
   bool armed_ = false;
-  std::vector<torch::Tensor> parts_;
   std::vector<std::unique_ptr<RankGroup::Pending>> pending_;
 };
 

@@ -8,7 +8,9 @@
 namespace ip2p {
 
 absl::StatusOr<std::unique_ptr<Objective>> CreateObjective(const TrainConfig& config, const TrainStart& start,
-                                                           const ObjectiveOptions& options) {
+                                                           const ObjectiveOptions& given) {
+  ObjectiveOptions options = given;
+  options.recompute = config.gradient_checkpointing;
   switch (config.objective) {
     case TrainObjective::kAutoencoder:
       return AutoencoderObjective::Create(start.model, options);

@@ -17,6 +17,7 @@
 #include "common/training/augment.h"
 #include "common/training/example.h"
 #include "common/training/example_source.h"
+#include "common/training/parameter_set.h"
 #include "common/training/train_config.h"
 #include "common/training/train_start.h"
 
@@ -39,7 +40,7 @@ class Objective {
   virtual ~Objective() = default;
 
   // What learns, with the network's name before each: "unet.conv_in.weight". Float32.
-  virtual std::vector<std::pair<std::string, torch::Tensor>> Parameters() = 0;
+  virtual std::vector<LearnedParameter> Parameters() = 0;
   virtual TrainBatch MakeBatch(std::span<const Example> examples, std::vector<uint64_t> seeds) = 0;
   // Does what the frozen networks do for the batch, now: Loss needs none of them then.
   virtual void Prepare(TrainBatch& /*batch*/) {}
@@ -53,15 +54,20 @@ class Objective {
     return absl::FailedPreconditionError("this objective has nothing to cache");
   }
   virtual bool InCache(int64_t /*index*/, int64_t /*choice*/) const { return false; }
-  // What the network has learned of its own config: for an export of a run with fresh weights.
-  virtual void AdjustConfig(ModelConfig& /*config*/) const {}
+  // Puts what the network has learned of its own config there, by a batch of training examples: for an export
+  // of a run with fresh weights.
+  virtual void AdjustConfig(const TrainBatch& /*sample*/, ModelConfig& /*config*/) {}
   // After each update of the weights: keeps what must stay in bounds.
   virtual void AfterUpdate() {}
 };
 
 struct ObjectiveOptions {
   torch::Device device = torch::kCPU;
-  bool bf16 = false;  // forward and backward pass under autocast; frozen networks in bf16
+  bool bf16 = false;       // forward and backward pass under autocast; frozen networks in bf16
+  bool recompute = false;  // gradient checkpointing (common/model/recompute.h)
+
+  // What autocast would convert every step is kept in bf16 beside the weights (parameter_set.h).
+  bool shadows() const { return bf16 && device.is_cpu(); }
 };
 
 absl::StatusOr<std::unique_ptr<Objective>> CreateObjective(const TrainConfig& config, const TrainStart& start,

@@ -10,100 +10,195 @@
 namespace ip2p {
 namespace {
 
-constexpr int64_t kAlign = 16;  // elements: parameters start at cache lines
 constexpr size_t kNamedFaults = 10;
+
+struct KnownType {
+  torch::ScalarType torch;
+  DType file;
+};
+constexpr KnownType kTypes[] = {
+    {torch::kFloat32, DType::kFloat32}, {torch::kUInt8, DType::kUInt8}, {torch::kInt64, DType::kInt64}};
+
+DType FileTypeOf(torch::ScalarType type) {
+  for (const KnownType& known : kTypes) {
+    if (known.torch == type) return known.file;
+  }
+  TORCH_CHECK(false, "a tensor is ", type, "; wants float32, uint8 or int64 to be kept");
+}
+
+torch::ScalarType TorchTypeOf(DType type) {
+  for (const KnownType& known : kTypes) {
+    if (known.file == type) return known.torch;
+  }
+  TORCH_CHECK(false, "a tensor is ", DTypeName(type), "; wants F32, U8 or I64");
+}
+
+int64_t Aligned(int64_t count) {
+  return (count + ParameterSet::kAlign - 1) / ParameterSet::kAlign * ParameterSet::kAlign;
+}
 
 }  // namespace
 
-ParameterSet::ParameterSet(const std::vector<std::pair<std::string, torch::Tensor>>& parameters) {
+ParameterSet::ParameterSet(const std::vector<LearnedParameter>& parameters) {
   const torch::NoGradGuard no_grad;
-  int64_t end = 0;
-  for (const auto& [name, tensor] : parameters) {
+  int64_t end = 0, float_end = 0, shadow_end = 0;
+  for (const auto& [name, tensor, shadowed] : parameters) {
     TORCH_CHECK(tensor.scalar_type() == torch::kFloat32, name, " is ", tensor.scalar_type(),
                 "; wants float32 to learn");
-    items_.push_back({.name = name, .tensor = tensor, .offset = end});
+    int64_t& gradient_end = shadowed ? shadow_end : float_end;
+    items_.push_back({.name = name,
+                      .tensor = tensor,
+                      .offset = end,
+                      .shadowed = shadowed,
+                      .gradient_offset = gradient_end});
     count_ += tensor.numel();
-    end += (tensor.numel() + kAlign - 1) / kAlign * kAlign;
+    end += Aligned(tensor.numel());
+    gradient_end += Aligned(tensor.numel());
   }
   TORCH_CHECK(end > 0, "no parameter is to be learned");
-  weights_ = torch::zeros({end}, items_.front().tensor.options().requires_grad(false));
-  gradients_ = torch::zeros_like(weights_);
+  const torch::TensorOptions options = items_.front().tensor.options().requires_grad(false);
+  weights_ = torch::zeros({end}, options);
+  gradients_ = torch::zeros({float_end}, options);
+  if (shadow_end > 0) {
+    shadows_ = torch::zeros({shadow_end}, options.dtype(torch::kBFloat16));
+    shadow_gradients_ = torch::zeros_like(shadows_);
+  }
   for (NamedParameter& item : items_) {
     torch::Tensor view = ViewOf(weights_, item);
     view.copy_(item.tensor);
+    if (item.shadowed) view = ViewOf(shadows_, item.gradient_offset, item.tensor.sizes());
     item.tensor.set_data(view);
     item.tensor.set_requires_grad(true);
   }
+  MakeRanges();
+  WriteShadows();
 }
 
-torch::Tensor ParameterSet::ViewOf(const torch::Tensor& buffer, const NamedParameter& item) const {
-  const auto sizes = item.tensor.sizes();
+void ParameterSet::MakeRanges() {
+  for (size_t i = 0, next = 0; i < items_.size(); i = next) {
+    int64_t length = 0;
+    for (next = i; next < items_.size() && items_[next].shadowed == items_[i].shadowed; ++next)
+      length += Aligned(items_[next].tensor.numel());
+    const int64_t at = items_[i].gradient_offset;
+    ranges_.push_back({.begin = items_[i].offset,
+                       .gradients = GradientsOf(items_[i]).narrow(0, at, length),
+                       .shadow = items_[i].shadowed ? shadows_.narrow(0, at, length) : torch::Tensor()});
+  }
+}
+
+void ParameterSet::WriteShadows() {
+  const torch::NoGradGuard no_grad;
+  for (Range& range : ranges_) {
+    if (range.shadow.defined()) range.shadow.copy_(weights_.narrow(0, range.begin, range.shadow.numel()));
+  }
+}
+
+torch::Tensor ParameterSet::AllGradients() const {
+  torch::Tensor all = NewBuffer();
+  for (const Range& range : ranges_)
+    all.narrow(0, range.begin, range.gradients.numel()).copy_(range.gradients);
+  return all;
+}
+
+std::vector<std::string> ParameterSet::names() const {
+  std::vector<std::string> names;
+  for (const NamedParameter& item : items_) names.push_back(item.name);
+  return names;
+}
+
+torch::Tensor ParameterSet::ViewOf(const torch::Tensor& buffer, int64_t offset, at::IntArrayRef sizes) {
   std::vector<int64_t> strides(sizes.size(), 1);
   if (sizes.size() == 4) {
     strides = {sizes[1] * sizes[2] * sizes[3], 1, sizes[1] * sizes[3], sizes[1]};
   } else {
     for (size_t i = sizes.size(); i-- > 1;) strides[i - 1] = strides[i] * sizes[i];
   }
-  return buffer.as_strided(sizes, strides, item.offset);
+  return buffer.as_strided(sizes, strides, offset);
 }
 
 void ParameterSet::ZeroGradients() {
   gradients_.zero_();
+  if (shadow_gradients_.defined()) shadow_gradients_.zero_();
   for (NamedParameter& item : items_) {
-    if (!item.tensor.grad().defined()) item.tensor.mutable_grad() = ViewOf(gradients_, item);
+    if (!item.tensor.grad().defined())
+      item.tensor.mutable_grad() = ViewOf(GradientsOf(item), item.gradient_offset, item.tensor.sizes());
   }
+}
+
+std::vector<ParameterSet::Named> ParameterSet::ViewsOf(const torch::Tensor& buffer) const {
+  std::vector<Named> views;
+  for (const NamedParameter& item : items_) views.push_back({item.name, ViewOf(buffer, item)});
+  return views;
+}
+
+std::vector<ParameterSet::Named> ParameterSet::ScalesOf(const torch::Tensor& buffer) const {
+  std::vector<Named> views;
+  for (const NamedParameter& item : items_)
+    views.push_back(
+        {item.name, buffer.narrow(0, item.offset / kAlign, Aligned(item.tensor.numel()) / kAlign)});
+  return views;
 }
 
 TensorMap ParameterSet::ToTensors(const torch::Tensor& buffer, const std::string& prefix) const {
   TensorMap result;
-  for (const NamedParameter& item : items_)
-    result.emplace(prefix + item.name, ToTensorView(ViewOf(buffer, item)));
+  for (const auto& [name, view] : ViewsOf(buffer)) result.emplace(prefix + name, ToTensorView(view));
+  return result;
+}
+
+TensorMap ParameterSet::ScalesToTensors(const torch::Tensor& buffer, const std::string& prefix) const {
+  TensorMap result;
+  for (const auto& [name, view] : ScalesOf(buffer)) result.emplace(prefix + name, ToTensorView(view));
   return result;
 }
 
 absl::Status ParameterSet::FromTensors(const TensorMap& tensors, torch::Tensor& buffer,
                                        const std::string& prefix) const {
+  return Fill(ViewsOf(buffer), tensors, prefix);
+}
+
+absl::Status ParameterSet::ScalesFromTensors(const TensorMap& tensors, torch::Tensor& buffer,
+                                             const std::string& prefix) const {
+  return Fill(ScalesOf(buffer), tensors, prefix);
+}
+
+absl::Status ParameterSet::Fill(const std::vector<Named>& views, const TensorMap& tensors,
+                                const std::string& prefix) {
   const torch::NoGradGuard no_grad;
   std::vector<std::string> faults;
-  for (const NamedParameter& item : items_) {
-    const auto found = tensors.find(prefix + item.name);
+  for (const auto& [name, view] : views) {
+    const auto found = tensors.find(prefix + name);
     if (found == tensors.end()) {
-      faults.push_back(absl::StrCat(prefix, item.name, " is missing"));
-    } else if (item.tensor.sizes() != c10::ArrayRef<int64_t>(found->second.shape) ||
-               found->second.dtype != DType::kFloat32) {
+      faults.push_back(absl::StrCat(prefix, name, " is missing"));
+    } else if (view.sizes() != c10::ArrayRef<int64_t>(found->second.shape) ||
+               found->second.dtype != FileTypeOf(view.scalar_type())) {
       faults.push_back(absl::StrCat(found->first, " is ", DTypeName(found->second.dtype), " ",
-                                    ShapeText(found->second.shape)));
+                                    ShapeText(found->second.shape), "; wants ",
+                                    DTypeName(FileTypeOf(view.scalar_type())), " ", ShapeText(view.sizes())));
     }
   }
   size_t known = 0;
   for (const auto& [name, view] : tensors) known += name.starts_with(prefix) ? 1 : 0;
-  if (faults.empty() && known != items_.size())
-    faults.push_back(absl::StrCat(known, " tensors; wants ", items_.size()));
+  if (faults.empty() && known != views.size())
+    faults.push_back(absl::StrCat(known, " tensors; wants ", views.size()));
   if (!faults.empty()) {
     if (faults.size() > kNamedFaults) faults.resize(kNamedFaults);
     return absl::FailedPreconditionError(
         absl::StrCat("the checkpoint does not fit this run: ", absl::StrJoin(faults, "; ")));
   }
-  for (const NamedParameter& item : items_)
-    ViewOf(buffer, item).copy_(FromTensorView(tensors.at(prefix + item.name)));
+  for (const auto& [name, view] : views) view.copy_(FromTensorView(tensors.at(prefix + name)));
   return absl::OkStatus();
 }
 
 TensorView ToTensorView(const torch::Tensor& tensor) {
   const auto kept = std::make_shared<torch::Tensor>(tensor.detach().cpu().contiguous());
-  TORCH_CHECK(kept->scalar_type() == torch::kFloat32 || kept->scalar_type() == torch::kInt64,
-              "only float32 and int64 are kept");
-  return {.dtype = kept->scalar_type() == torch::kInt64 ? DType::kInt64 : DType::kFloat32,
+  return {.dtype = FileTypeOf(kept->scalar_type()),
           .shape = kept->sizes().vec(),
           .data = {static_cast<const std::byte*>(kept->const_data_ptr()), kept->nbytes()},
           .owner = kept};
 }
 
 torch::Tensor FromTensorView(const TensorView& view) {
-  TORCH_CHECK(view.dtype == DType::kFloat32 || view.dtype == DType::kInt64, "the tensor is ",
-              DTypeName(view.dtype), "; wants F32 or I64");
-  torch::Tensor result =
-      torch::empty(view.shape, view.dtype == DType::kInt64 ? torch::kInt64 : torch::kFloat32);
+  torch::Tensor result = torch::empty(view.shape, TorchTypeOf(view.dtype));
   if (!view.data.empty()) std::memcpy(result.data_ptr(), view.data.data(), view.data.size());
   return result;
 }

@@ -15,6 +15,15 @@ namespace {
 
 constexpr char kExpAvg[] = "exp_avg.";
 constexpr char kExpAvgSq[] = "exp_avg_sq.";
+constexpr char kExpAvgScale[] = "exp_avg_scale.";
+constexpr char kExpAvgSqScale[] = "exp_avg_sq_scale.";
+
+// A sum of several backward passes wants float32.
+std::vector<LearnedParameter> ParametersOf(Objective& objective, const TrainConfig& config) {
+  std::vector<LearnedParameter> parameters = objective.Parameters();
+  for (LearnedParameter& parameter : parameters) parameter.shadowed &= config.accumulation == 1;
+  return parameters;
+}
 
 }  // namespace
 
@@ -22,10 +31,9 @@ Trainer::Trainer(const TrainConfig& config, std::unique_ptr<Objective> objective
     : config_(config),
       objective_(std::move(objective)),
       group_(group),
-      parameters_(objective_->Parameters()) {
-  optimizer_.exp_avg = parameters_.NewBuffer();
-  optimizer_.exp_avg_sq = parameters_.NewBuffer();
-  if (config.ema_decay > 0) optimizer_.ema = parameters_.weights().clone();
+      parameters_(ParametersOf(*objective_, config)),
+      optimizer_(NewOptimizerState(parameters_, config.optimizer == TrainOptimizer::kAdamW8Bit,
+                                   config.ema_decay > 0)) {
   if (group != nullptr && group->world_size() > 1)
     exchange_ = std::make_unique<GradientExchange>(parameters_, *group);
   state_.seed = config.seed;
@@ -50,7 +58,7 @@ absl::StatusOr<StepResult> Trainer::Step(const NextRows& next_rows) {
   const BatchShare share = this->share();
   const double learning_rate = LearningRate(config_, state_.step);
   parameters_.ZeroGradients();
-  torch::Tensor loss = torch::zeros({1});
+  torch::Tensor loss = torch::zeros({1}, parameters_.weights().options());
 
   for (int part = 0; part < share.accumulation; ++part) {
     // 1. This rank's rows, each with the seed of its place in the whole batch.
@@ -64,7 +72,7 @@ absl::StatusOr<StepResult> Trainer::Step(const NextRows& next_rows) {
     const torch::Tensor part_loss = objective_->Loss(batch) / share.accumulation;
     if (exchange_ && part + 1 == share.accumulation) exchange_->Arm();
     part_loss.backward();
-    loss += part_loss.detach().to(torch::kCPU);
+    loss += part_loss.detach();
   }
 
   // 3. Mean over ranks. Gradients stay sums; their factor goes into the update.
@@ -73,7 +81,7 @@ absl::StatusOr<StepResult> Trainer::Step(const NextRows& next_rows) {
   const double gradient_mean = 1.0 / share.world_size;
 
   // 4. The gradient's norm; a step that is not finite is left out, on every rank alike.
-  const double norm = gradient_mean * parameters_.gradients().norm().item<double>();
+  const double norm = gradient_mean * GradientNorm(parameters_);
   StepResult result{.loss = loss.item<double>(), .learning_rate = learning_rate, .grad_norm = norm};
   result.skipped = !std::isfinite(result.loss) || !std::isfinite(norm);
   result.step = ++state_.step;
@@ -94,8 +102,7 @@ absl::StatusOr<StepResult> Trainer::Step(const NextRows& next_rows) {
              .beta2 = config_.adam_beta2,
              .epsilon = config_.adam_epsilon,
              .weight_decay = config_.weight_decay},
-            learning_rate, scale, config_.ema_decay, parameters_.weights(), parameters_.gradients(),
-            optimizer_);
+            learning_rate, scale, config_.ema_decay, parameters_, optimizer_);
   state_.updates = optimizer_.updates;
   objective_->AfterUpdate();
   return result;
@@ -106,6 +113,10 @@ RunCheckpoint Trainer::Snapshot() const {
                            .weights = parameters_.ToTensors(parameters_.weights()),
                            .optimizer = parameters_.ToTensors(optimizer_.exp_avg, kExpAvg)};
   checkpoint.optimizer.merge(parameters_.ToTensors(optimizer_.exp_avg_sq, kExpAvgSq));
+  if (optimizer_.exp_avg_scale.defined()) {
+    checkpoint.optimizer.merge(parameters_.ScalesToTensors(optimizer_.exp_avg_scale, kExpAvgScale));
+    checkpoint.optimizer.merge(parameters_.ScalesToTensors(optimizer_.exp_avg_sq_scale, kExpAvgSqScale));
+  }
   if (optimizer_.ema.defined()) checkpoint.ema = parameters_.ToTensors(optimizer_.ema);
   return checkpoint;
 }
@@ -119,7 +130,14 @@ absl::Status Trainer::Restore(const RunCheckpoint& checkpoint) {
   IP2P_RETURN_IF_ERROR(parameters_.FromTensors(checkpoint.weights, parameters_.weights()));
   IP2P_RETURN_IF_ERROR(parameters_.FromTensors(checkpoint.optimizer, optimizer_.exp_avg, kExpAvg));
   IP2P_RETURN_IF_ERROR(parameters_.FromTensors(checkpoint.optimizer, optimizer_.exp_avg_sq, kExpAvgSq));
+  if (optimizer_.exp_avg_scale.defined()) {
+    IP2P_RETURN_IF_ERROR(
+        parameters_.ScalesFromTensors(checkpoint.optimizer, optimizer_.exp_avg_scale, kExpAvgScale));
+    IP2P_RETURN_IF_ERROR(
+        parameters_.ScalesFromTensors(checkpoint.optimizer, optimizer_.exp_avg_sq_scale, kExpAvgSqScale));
+  }
   if (optimizer_.ema.defined()) IP2P_RETURN_IF_ERROR(parameters_.FromTensors(checkpoint.ema, optimizer_.ema));
+  parameters_.WriteShadows();
   state_ = checkpoint.state;
   optimizer_.updates = state_.updates;
   return absl::OkStatus();
@@ -129,17 +147,23 @@ TensorMap Trainer::ExportedWeights() const {
   return parameters_.ToTensors(optimizer_.ema.defined() ? optimizer_.ema : parameters_.weights());
 }
 
-Trainer::Averaged::Averaged(Trainer& trainer) : trainer_(trainer) {
-  if (!trainer.optimizer_.ema.defined()) return;
-  const torch::NoGradGuard no_grad;
-  kept_ = trainer.parameters_.weights().clone();
-  trainer.parameters_.weights().copy_(trainer.optimizer_.ema);
-}
+Trainer::Averaged::Averaged(Trainer& trainer) : trainer_(trainer) { Exchange(); }
+Trainer::Averaged::~Averaged() { Exchange(); }
 
-Trainer::Averaged::~Averaged() {
-  if (!kept_.defined()) return;
+void Trainer::Averaged::Exchange() {
+  torch::Tensor& average = trainer_.optimizer_.ema;
+  if (!average.defined()) return;
   const torch::NoGradGuard no_grad;
-  trainer_.parameters_.weights().copy_(kept_);
+  torch::Tensor& weights = trainer_.parameters_.weights();
+  constexpr int64_t kPiece = int64_t{1} << 22;  // elements: little memory beside the two
+  for (int64_t at = 0; at < weights.numel(); at += kPiece) {
+    const int64_t count = std::min(kPiece, weights.numel() - at);
+    torch::Tensor a = weights.narrow(0, at, count), b = average.narrow(0, at, count);
+    const torch::Tensor kept = a.clone();
+    a.copy_(b);
+    b.copy_(kept);
+  }
+  trainer_.parameters_.WriteShadows();
 }
 
 }  // namespace ip2p

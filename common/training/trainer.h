@@ -52,7 +52,8 @@ class Trainer {
   // The averaged weights where they are kept, else the weights.
   TensorMap ExportedWeights() const;
 
-  // Puts the averaged weights in the place of the weights while it lives. No Step meanwhile.
+  // Puts the averaged weights in the place of the weights while it lives, and these in theirs. No Step,
+  // Snapshot or ExportedWeights meanwhile.
   class Averaged {
    public:
     explicit Averaged(Trainer& trainer);
@@ -61,8 +62,9 @@ class Trainer {
     Averaged& operator=(const Averaged&) = delete;
 
    private:
+    void Exchange();
+
     Trainer& trainer_;
-    torch::Tensor kept_;  // the weights; undefined where no average is kept
   };
 
  private:

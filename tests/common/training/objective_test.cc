@@ -7,6 +7,7 @@
 #include "common/training/parameter_set.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/common/training/dataset_folder.h"
 #include "tests/fakes/random_model.h"
 #include "tests/fakes/temp_folder.h"
 
@@ -41,7 +42,7 @@ std::pair<double, double> Descend(Objective& objective, const TrainBatch& batch,
     last = loss.item<double>();
     if (i == 0) first = last;
     loss.backward();
-    parameters.weights().sub_(parameters.gradients(), rate);
+    parameters.weights().sub_(parameters.AllGradients(), rate);
     objective.AfterUpdate();
   }
   return {first, last};
@@ -104,12 +105,72 @@ TEST(DiffusionObjective, Bf16IsNear) {
     const torch::Tensor loss = (*made)->Loss((*made)->MakeBatch(Examples(2, 64), {1, 2}));
     EXPECT_EQ(loss.scalar_type(), torch::kFloat32);
     loss.backward();
-    gradients.push_back(parameters.gradients().clone());
+    gradients.push_back(parameters.AllGradients());
   }
   const double error =
       (gradients[0] - gradients[1]).norm().item<double>() / gradients[0].norm().item<double>();
   EXPECT_LT(error, 0.05);
   EXPECT_GT(error, 0);
+}
+
+// What is cached is what the frozen networks make of the pictures, and these are gone then.
+TEST(DiffusionObjective, CachedExamplesNeedNoFrozenNetworks) {
+  const TempFolder folder;
+  TrainConfig config;
+  config.resolution = 64;
+  const auto source = OpenExamples(WriteDataset(folder, 4), config.objective, Split::kTrain);
+  ASSERT_TRUE(source.ok()) << source.status();
+  const AugmentConfig augment{.crop = 64, .min_resize = 64, .max_resize = 64, .flip = true};
+  const auto made = DiffusionObjective::Create(RandomModel(TinyConfig(), 1), config, {});
+  ASSERT_TRUE(made.ok()) << made.status();
+  std::vector<Example> examples;
+  for (const bool mirrored : {false, true}) {
+    examples.push_back(*AugmentAs(*(*source)->Get(1, 1), augment, mirrored));
+    examples.back().index = examples.back().choice = 1;
+  }
+  const auto loss = [&] { return (*made)->Loss((*made)->MakeBatch(examples, {3, 4})).item<double>(); };
+  const torch::NoGradGuard no_grad;
+  const double before = loss();
+  ASSERT_TRUE((*made)->Cache(**source, augment, folder.path()).ok());
+  EXPECT_TRUE((*made)->vae().is_empty());
+  EXPECT_TRUE((*made)->InCache(1, 1));
+  for (Example& example : examples) example.before = example.after = {};
+  EXPECT_NEAR(loss(), before, 1e-5);
+}
+
+// Both pairs of one prompt are damaged: one example of four is, as the loader counts.
+TEST(DiffusionObjective, TheCacheCountsDamagedExamplesAsTheLoaderDoes) {
+  const TempFolder folder;
+  TrainConfig config;
+  config.resolution = 64;
+  const std::string data = WriteDataset(folder, 5);
+  for (const char* name : {"data/0000001/11_1.jpg", "data/0000001/12_0.jpg"})
+    folder.Write(name, "no picture");
+  const auto source = OpenExamples(data, config.objective, Split::kTrain);
+  ASSERT_TRUE(source.ok()) << source.status();
+  const auto made = DiffusionObjective::Create(RandomModel(TinyConfig(), 1), config, {});
+  ASSERT_TRUE(made.ok()) << made.status();
+  const absl::Status status = (*made)->Cache(
+      **source, {.crop = 64, .min_resize = 64, .max_resize = 64, .flip = false}, folder.path());
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("1 of 4 examples are damaged"));
+}
+
+// The scale that gives latents a spread of 1 follows from the sample, not from where the run stands.
+TEST(AutoencoderObjective, LearnsItsScale) {
+  const ModelSource model = FourChannels();
+  const auto made = AutoencoderObjective::Create(model, {});
+  ASSERT_TRUE(made.ok()) << made.status();
+  const TrainBatch sample = (*made)->MakeBatch(Examples(4, 64), {});
+  ModelConfig config = model.config;
+  (*made)->AdjustConfig(sample, config);
+  Vae vae(model.config.vae);
+  for (auto& item : vae->named_parameters()) item.value().set_data(FromTensorView(model.vae.at(item.key())));
+  const torch::NoGradGuard no_grad;
+  const auto moments = vae->EncodeMoments(sample.after).chunk(2, 1);
+  torch::manual_seed(1);
+  const torch::Tensor z = moments[0] + (0.5 * moments[1]).exp() * torch::randn_like(moments[0]);
+  EXPECT_NEAR(z.std().item<double>() * config.vae.scaling_factor, 1, 0.05);
 }
 
 TEST(AutoencoderObjective, LossFalls) {
@@ -127,7 +188,7 @@ TEST(ClipObjective, LossFallsAndTheScaleIsBounded) {
   EXPECT_EQ(batch.after.size(2), 32);
   const auto [first, last] = Descend(**made, batch, 30, 0.05);
   EXPECT_LT(last, first);
-  for (const auto& [name, tensor] : (*made)->Parameters()) {
+  for (const auto& [name, tensor, shadowed] : (*made)->Parameters()) {
     if (name != "clip.logit_scale") continue;
     const torch::NoGradGuard no_grad;
     tensor.fill_(9.0F);
@@ -153,6 +214,14 @@ TEST(ExportModel, OpensAgainWithTheLearnedWeights) {
                            FromTensorView(start.model.unet.at("conv_in.bias")) + 0.5));
   EXPECT_TRUE(
       std::ranges::equal(opened->vae.at("quant_conv.bias").data, start.model.vae.at("quant_conv.bias").data));
+  // Another way to the same step takes its place.
+  parameters.weights().add_(0.5);
+  ForgetLearned(start, parameters.names());
+  EXPECT_TRUE(start.model.unet.empty());
+  EXPECT_FALSE(start.model.vae.empty());
+  ASSERT_TRUE(ExportModel(start, parameters.ToTensors(parameters.weights()), path).ok());
+  EXPECT_FALSE(std::ranges::equal(OpenModel(path)->unet.at("conv_in.bias").data,
+                                  opened->unet.at("conv_in.bias").data));
 }
 
 }  // namespace

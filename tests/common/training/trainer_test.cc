@@ -2,7 +2,9 @@
 
 #include <cmath>
 #include <thread>
+#include <tuple>
 
+#include "absl/time/clock.h"
 #include "common/training/train_start.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -15,6 +17,7 @@ namespace {
 using ::testing::HasSubstr;
 
 constexpr int kSide = 64;
+const RankTimeouts kTimeouts{.join = absl::Seconds(30), .peer = absl::Seconds(30)};
 
 TrainConfig SmallConfig() {
   TrainConfig config;
@@ -56,7 +59,7 @@ Trainer::NextRows RowsFor(const Trainer& trainer) {
 std::unique_ptr<Trainer> MakeTrainer(const TrainConfig& config, RankGroup* group = nullptr) {
   TrainStart start;
   start.model = RandomModel(TinyConfig(), 1);
-  auto objective = CreateObjective(config, start, {});
+  auto objective = CreateObjective(config, start, {.bf16 = config.precision == Precision::kBFloat16});
   EXPECT_TRUE(objective.ok()) << objective.status();
   return std::make_unique<Trainer>(config, *std::move(objective), group);
 }
@@ -92,9 +95,12 @@ TEST(Trainer, LossFalls) {
 }
 
 // N steps equal k steps, save, load, N-k steps, bit for bit.
-TEST(Trainer, GoesOnBitForBit) {
+class GoesOn : public ::testing::TestWithParam<std::pair<TrainOptimizer, Precision>> {};
+
+TEST_P(GoesOn, BitForBit) {
   const TempFolder run;
   TrainConfig config = SmallConfig();
+  std::tie(config.optimizer, config.precision) = GetParam();
   config.max_grad_norm = 1;
   config.lr_schedule = LrSchedule::kCosine;
   config.warmup_steps = 2;
@@ -103,6 +109,7 @@ TEST(Trainer, GoesOnBitForBit) {
   {
     const auto first = MakeTrainer(config);
     Steps(*first, 2);
+    { const Trainer::Averaged looked_at(*first); }  // leaves no trace
     ASSERT_TRUE(SaveRunCheckpoint(run.path(), first->Snapshot()).ok());
   }
   const auto second = MakeTrainer(config);
@@ -112,8 +119,26 @@ TEST(Trainer, GoesOnBitForBit) {
   EXPECT_TRUE(torch::equal(whole->parameters().weights(), second->parameters().weights()));
   const RunCheckpoint a = whole->Snapshot(), b = second->Snapshot();
   EXPECT_EQ(a.state, b.state);
-  for (const auto& [name, view] : a.ema)
-    EXPECT_TRUE(std::ranges::equal(view.data, b.ema.at(name).data)) << name;
+  const auto expect_same = [](const TensorMap& one, const TensorMap& other) {
+    ASSERT_EQ(one.size(), other.size());
+    for (const auto& [name, view] : one)
+      EXPECT_TRUE(std::ranges::equal(view.data, other.at(name).data)) << name;
+  };
+  expect_same(a.ema, b.ema);
+  expect_same(a.optimizer, b.optimizer);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, GoesOn,
+                         ::testing::Values(std::pair(TrainOptimizer::kAdamW, Precision::kFloat32),
+                                           std::pair(TrainOptimizer::kAdamW8Bit, Precision::kFloat32),
+                                           std::pair(TrainOptimizer::kAdamW, Precision::kBFloat16)));
+
+TEST(Trainer, AnotherOptimizersCheckpointIsRefused) {
+  TrainConfig config = SmallConfig();
+  const auto wide = MakeTrainer(config);
+  config.optimizer = TrainOptimizer::kAdamW8Bit;
+  const auto narrow = MakeTrainer(config);
+  EXPECT_EQ(narrow->Restore(wide->Snapshot()).code(), absl::StatusCode::kFailedPrecondition);
 }
 
 TEST(Trainer, AccumulationIsTheWholeBatch) {
@@ -136,7 +161,7 @@ TEST(Trainer, RefusesAnotherRunsCheckpoint) {
 // A loss that is not a number: the step is left out, and ten in a row end the run.
 class NanObjective final : public Objective {
  public:
-  std::vector<std::pair<std::string, torch::Tensor>> Parameters() override { return {{"w", w_}}; }
+  std::vector<LearnedParameter> Parameters() override { return {{"w", w_}}; }
   TrainBatch MakeBatch(std::span<const Example>, std::vector<uint64_t>) override { return {}; }
   torch::Tensor Loss(const TrainBatch&) override {
     const double factor = calls_++ >= finite ? std::nan("") : 1;
@@ -184,7 +209,8 @@ TEST(Trainer, TwoRanksAreOne) {
   std::vector<std::thread> threads;
   for (int rank : {0, 1}) {
     threads.emplace_back([&, rank] {
-      auto group = RankGroup::Create(rank, 2, address, rank == 0 ? store->get() : nullptr, absl::Seconds(30));
+      auto group =
+          RankGroup::Create(rank, 2, address, rank == 0 ? store->get() : nullptr, torch::kCPU, kTimeouts);
       ASSERT_TRUE(group.ok()) << group.status();
       groups[rank] = *std::move(group);
       trainers[rank] = MakeTrainer(config, groups[rank].get());
@@ -198,12 +224,35 @@ TEST(Trainer, TwoRanksAreOne) {
   EXPECT_LT(RelativeDifference(*trainers[0], *alone), 1e-5);
 }
 
-TEST(Trainer, ALostPeerIsNoticed) {
+TEST(RankGroup, APeerThatDoesNotComeIsNoticed) {
   const auto store = Rendezvous::Create(0);
   ASSERT_TRUE(store.ok());
   const auto group = RankGroup::Create(0, 2, {.host = "127.0.0.1", .port = (*store)->port()}, store->get(),
-                                       absl::Milliseconds(300));
+                                       torch::kCPU, {.join = absl::Milliseconds(300)});
   EXPECT_EQ(group.status().code(), absl::StatusCode::kUnavailable);
+}
+
+// Long before the timeout, which must outlast whatever a rank does alone.
+TEST(RankGroup, APeerThatEndsIsNoticedAtOnce) {
+  const auto store = Rendezvous::Create(0);
+  ASSERT_TRUE(store.ok());
+  const RendezvousAddress address{.host = "127.0.0.1", .port = (*store)->port()};
+  const RankTimeouts timeouts{.join = absl::Seconds(30), .peer = absl::Minutes(30)};
+  std::thread peer([&] {
+    auto group = RankGroup::Create(1, 2, address, nullptr, torch::kCPU, timeouts);
+    ASSERT_TRUE(group.ok()) << group.status();
+    torch::Tensor once = torch::ones({4});
+    (*group)->StartSum(once)->Wait();
+    EXPECT_EQ(once.sum().item<float>(), 8);
+  });
+  auto group = RankGroup::Create(0, 2, address, store->get(), torch::kCPU, timeouts);
+  ASSERT_TRUE(group.ok()) << group.status();
+  torch::Tensor sum = torch::ones({4});
+  (*group)->StartSum(sum)->Wait();
+  peer.join();
+  const absl::Time start = absl::Now();
+  EXPECT_THROW((*group)->StartSum(sum)->Wait(), std::exception);
+  EXPECT_LT(absl::Now() - start, absl::Seconds(5));
 }
 
 }  // namespace
