@@ -1,6 +1,7 @@
 """The training worker as a process, alone: a whole run, going on, several ranks, and inputs that are no good."""
 
 import json
+import resource
 import shutil
 import signal
 import socket
@@ -132,6 +133,84 @@ def test_bad_inputs_end_for_good(start, dataset, tmp_path):
         name.write_bytes(b"no picture")
     errors = train(write_job(job, start, damaged), tmp_path / "run", code=42)
     assert "examples are damaged" in errors and str(tmp_path) not in errors
+
+
+def test_a_damaged_pair_of_the_validation_set_is_passed_over(start, dataset, tmp_path):
+    damaged = tmp_path / "damaged"
+    shutil.copytree(dataset, damaged)
+    (damaged / "0000018/5_1.jpg").write_bytes(b"no picture")  # the first row of the validation split of 20
+    job = write_job(tmp_path / "job.json", start, damaged, maxSteps=2, validateEvery=2, validationSamples=1)
+    errors = train(job, tmp_path / "run", code=42)
+    assert "every example of the validation split is damaged" in errors
+    index = json.loads((damaged / "seeds.json").read_text())
+    for copy in range(20, 40):  # 40 rows: the split has two, 36 and 37
+        shutil.copytree(dataset / f"{copy - 20:07d}", damaged / f"{copy:07d}")
+        index.append([f"{copy:07d}", ["5"]])
+    (damaged / "0000036/5_1.jpg").write_bytes(b"no picture")
+    shutil.copy(dataset / "0000018/5_1.jpg", damaged / "0000018/5_1.jpg")
+    (damaged / "seeds.json").write_text(json.dumps(index))
+    errors = train(job, tmp_path / "other")
+    assert "a damaged example does not validate" in errors
+    assert (tmp_path / "other/validation/step-000000002/metrics.json").exists()
+
+
+def test_random_crops_and_8_bit_moments_go_on_bit_for_bit(start, dataset, tmp_path):
+    job = write_job(tmp_path / "job.json", start, dataset, maxSteps=5, minResize=64, maxResize=80,
+                    optimizer="OPTIMIZER_ADAMW_8BIT", precision="PRECISION_BF16")
+    train(job, tmp_path / "whole")
+    train(job, tmp_path / "parts", "--max-steps", 3)
+    train(job, tmp_path / "parts")
+    assert digests(tmp_path / "whole") == digests(tmp_path / "parts")
+    state = load_file(latest(tmp_path / "whole")[0] / "optimizer.safetensors")
+    assert {t.dtype for n, t in state.items() if "scale" not in n} == {torch.uint8}
+    plain = write_job(tmp_path / "plain.json", start, dataset, maxSteps=5, precision="PRECISION_BF16")
+    train(plain, tmp_path / "plain")
+    assert [m["loss"] for m in metrics(tmp_path / "plain")] != [m["loss"] for m in metrics(tmp_path / "whole")]
+    assert "other settings" in train(plain, tmp_path / "whole", code=42)
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(start, dataset, tmp_path):
+    job, run = write_job(tmp_path / "job.json", start, dataset, maxSteps=4, checkpointEvery=2), tmp_path / "run"
+    train(job, run, "--max-steps", 2)
+    before = digests(run)
+    full = subprocess.run(command(job, run), capture_output=True, text=True, timeout=600, preexec_fn=fill_disk)
+    assert full.returncode not in (0, 3, 42) and "no space left" in full.stderr, full.stderr[-3000:]
+    assert str(tmp_path) not in full.stderr
+    assert latest(run)[1]["step"] == 2 and digests(run) == before
+    train(job, run)
+    assert latest(run)[1]["step"] == 4
+
+
+def fill_disk():
+    """No file of the process grows beyond 64 KiB, and writing on is an error as on a full disk."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, resource.RLIM_INFINITY))
+
+
+def test_an_export_that_was_cut_off_is_made_up_for(start, dataset, tmp_path):
+    job, run = write_job(tmp_path / "job.json", start, dataset, maxSteps=2), tmp_path / "run"
+    train(job, run)
+    export = run / "export/step-000000002"
+    whole = {p.relative_to(export): p.read_bytes() for p in export.rglob("*") if p.is_file()}
+    export.rename(run / "export/.tmp-half")
+    train(job, run)
+    assert {p.relative_to(export): p.read_bytes() for p in export.rglob("*") if p.is_file()} == whole
+    assert [p.name for p in (run / "export").iterdir()] == ["step-000000002"]
+
+
+@pytest.mark.parametrize("objective", ["AUTOENCODER", "CLIP"])
+def test_gradient_checkpointing_changes_memory_not_losses(objective, start, dataset, tmp_path):
+    model = start
+    if objective == "CLIP":
+        make_clip("tiny", tmp_path / "start")
+        model = tmp_path / "start"
+    losses = []
+    for name, recompute in (("plain", False), ("recomputed", True)):
+        job = write_job(tmp_path / f"{name}.json", model, dataset, objective=objective, maxSteps=3,
+                        gradientCheckpointing=recompute)
+        train(job, tmp_path / name)
+        losses.append([line["loss"] for line in metrics(tmp_path / name)])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
 def test_losses_that_are_no_number_end_the_run(start, dataset, tmp_path):

@@ -5,8 +5,8 @@
 //
 // In, for step i from 0: "i.after", "i.before" [N,3,R,R]; "i.ids" [N,77]; "i.timesteps" [N] int64; "i.noise",
 // "i.posterior_noise" [N,4,h,w]; "i.dropout" [N]. Out: "loss.i"; "grad.NAME" of step 0; "weight.NAME" and
-// "ema.NAME" after the last. "text": the text encoder learns too; "loss": nothing
-// learns. Exit code 1 and a message on any failure.
+// "ema.NAME" after the last. "text": the text encoder learns too; "loss": nothing learns, "loss.0" is all.
+// Exit code 1 and a message on any failure.
 #include <iostream>
 #include <set>
 #include <string>
@@ -41,26 +41,35 @@ absl::Status Run(const std::string& model, const std::string& in, const std::str
   IP2P_ASSIGN_OR_RETURN(const TrainStart start, OpenStart(model, config));
   IP2P_ASSIGN_OR_RETURN(const auto made, DiffusionObjective::Create(start.model, config, {}));
   IP2P_ASSIGN_OR_RETURN(const SafetensorsFile file, ReadSafetensors(in, "inputs"));
-  ParameterSet parameters(made->Parameters());
-  OptimizerState state = NewOptimizerState(parameters, /*moments_in_8_bits=*/false, /*averages=*/true);
-  const bool only_loss = words.contains("loss");
   TensorMap results;
-  for (int step = 0;; ++step) {
+  const auto batch_at = [&](int step, DiffusionDraws& draws) {
     const auto input = [&](const char* name) {
       const auto found = file.tensors.find(absl::StrCat(step, ".", name));
       return found == file.tensors.end() ? torch::Tensor() : FromTensorView(found->second);
     };
     TrainBatch batch{.before = input("before"), .after = input("after"), .ids = input("ids")};
+    draws = {.timesteps = input("timesteps"),
+             .noise = input("noise"),
+             .posterior_noise = input("posterior_noise"),
+             .dropout = input("dropout")};
+    if (batch.after.defined()) made->Prepare(batch);
+    return batch;
+  };
+  DiffusionDraws draws;
+  if (words.contains("loss")) {
+    const torch::NoGradGuard no_grad;
+    const TrainBatch batch = batch_at(0, draws);
+    results["loss.0"] = ToTensorView(made->LossOf(batch, draws));
+    return WriteSafetensors(out, results, {});
+  }
+  ParameterSet parameters(made->Parameters());
+  OptimizerState state = NewOptimizerState(parameters, /*moments_in_8_bits=*/false, /*averages=*/true);
+  for (int step = 0;; ++step) {
+    const TrainBatch batch = batch_at(step, draws);
     if (!batch.after.defined()) break;
-    made->Prepare(batch);
     parameters.ZeroGradients();
-    const torch::AutoGradMode mode(!only_loss);
-    const torch::Tensor loss = made->LossOf(batch, {.timesteps = input("timesteps"),
-                                                    .noise = input("noise"),
-                                                    .posterior_noise = input("posterior_noise"),
-                                                    .dropout = input("dropout")});
+    const torch::Tensor loss = made->LossOf(batch, draws);
     results[absl::StrCat("loss.", step)] = ToTensorView(loss);
-    if (only_loss) continue;
     loss.backward();
     if (step == 0) {
       const torch::Tensor gradients = parameters.AllGradients();
