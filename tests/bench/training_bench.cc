@@ -1,7 +1,8 @@
 // Times whole training steps of instruct-pix2pix on prepared random batches: zero gradients, loss, backward
 // pass, AdamW and average. For training.py.
 //
-//   training_bench MODEL LATENT BATCH STEPS fp32|bf16 THREADS [recompute] [adamw8] [rank=0|1 port=N]
+//   training_bench MODEL LATENT BATCH STEPS fp32|bf16 THREADS [recompute] [adamw8] [no-average]
+//     [rank=0|1 port=N]
 //
 // With a rank: one of two processes, which exchange their gradients. One JSON line: seconds of each step, the
 // process's memory in MB at rest after two steps, and its peak from there on.
@@ -25,6 +26,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/base/status_macros.h"
+#include "common/model/process_memory.h"
 #include "common/pipeline/catch_torch.h"
 #include "common/training/adamw.h"
 #include "common/training/diffusion_objective.h"
@@ -92,7 +94,8 @@ absl::Status Run(const std::vector<std::string>& args) {
   }
   objective->ForgetFrozen();  // the batches are prepared, as those of cached latents are
   ParameterSet parameters(objective->Parameters());
-  OptimizerState state = NewOptimizerState(parameters, words.contains("adamw8"), /*averages=*/true);
+  OptimizerState state =
+      NewOptimizerState(parameters, words.contains("adamw8"), /*averages=*/!words.contains("no-average"));
   std::unique_ptr<GradientExchange> exchange;
   if (ranks.group) exchange = std::make_unique<GradientExchange>(parameters, *ranks.group);
   torch::manual_seed(0);
@@ -104,6 +107,7 @@ absl::Status Run(const std::vector<std::string>& args) {
   int64_t rest = 0;
   for (int step = 0; step < steps; ++step) {
     if (step == std::min(kWarmUp, steps - 1)) {
+      TrimHeap();
       rest = MemoryOf("VmRSS");
       std::ofstream("/proc/self/clear_refs") << "5";  // the peak starts again
     }
