@@ -50,10 +50,15 @@ RunOrder Pulse::order() const {
   return order_;
 }
 
+void Pulse::Tell() {
+  const absl::MutexLock lock(&telling_);
+  Beat();
+  SendLogs();
+}
+
 void Pulse::Run() {
   while (true) {
-    Beat();
-    SendLogs();
+    Tell();
     const absl::MutexLock lock(&mutex_);
     if (absl::Now() - leave_since_ > patience_) std::exchange(stuck_, [] {})();
     if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), interval_)) return;

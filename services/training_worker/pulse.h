@@ -26,6 +26,8 @@ class Pulse {
 
   void SetMetrics(const training::v1::TrainMetrics& metrics);
   void AddLog(std::string_view line);
+  // Sends the newest figures and every line now, before what is said next.
+  void Tell() ABSL_LOCKS_EXCLUDED(telling_);
   // The last order. Once it is to stop or to abandon, it stays.
   RunOrder order() const;
 
@@ -39,6 +41,7 @@ class Pulse {
   const absl::Duration patience_;
   absl::AnyInvocable<void()> stuck_;
 
+  absl::Mutex telling_;  // one at a time, or lines would be sent twice
   mutable absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   RunOrder order_ ABSL_GUARDED_BY(mutex_);

@@ -203,6 +203,7 @@ absl::StatusOr<RunOutcome> RunInGroup(const WorkerConfig& config, const Engine& 
     outcome = options.status();
   }
   if (outcome.ok() && *outcome == RunOutcome::kAbandoned) return outcome;  // nobody wants to hear of it
+  pulse.Tell();  // the last step's figures, which a heartbeat's interval may hide
   const absl::Status left = client->Leave(OutcomeOf(outcome), std::string(outcome.status().message()));
   if (!left.ok()) Log(LogLevel::kWarning, "the good-bye was not heard", {{"status", left.ToString()}});
   return outcome;

@@ -66,7 +66,7 @@ def weights(cluster, job_id):
 def test_killed_ranks_and_coordinators_change_nothing(cluster):
     undisturbed = submit(cluster, "undisturbed")
     done = cluster.until(undisturbed.id, *FINAL, timeout=600)
-    assert (done.state, done.epoch) == (SUCCEEDED, 1), done.error
+    assert (done.state, done.epoch, done.metrics.step) == (SUCCEEDED, 1, STEPS), done.error
 
     job = submit(cluster, "killed")
     for kill in range(KILLS):

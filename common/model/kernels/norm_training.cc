@@ -4,6 +4,8 @@
 //                        - x^ mean over the group of (weight dz x^)),   x^ = (x - mean) rate
 #include "common/model/kernels/norm_training.h"
 
+#include <torch/csrc/autograd/custom_function.h>
+
 #include <utility>
 #include <vector>
 

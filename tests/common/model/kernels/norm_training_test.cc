@@ -2,6 +2,7 @@
 #include "common/model/kernels/norm_training.h"
 
 #include <gtest/gtest.h>
+#include <torch/utils.h>
 
 #include <tuple>
 #include <vector>
