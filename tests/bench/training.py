@@ -1,6 +1,6 @@
 """Training steps of ours against PyTorch and diffusers: the same UNet, batch and precision, one after the other.
 
-    python tests/bench/training.py [--model 20m|slim|sd15] [--batch 4] [--steps 8] [--precision bf16]
+    python tests/bench/training.py [--model 20m|slim|sd15] [--batch 8] [--steps 8] [--precision bf16]
                                    [--what peer,ours,recompute,adamw8,ranks]
 
 `20m`: about 20 M parameters at 32x32 latents; `sd15`: Stable Diffusion 1.5's size at 8x8 latents (20 GB); `slim`: the
@@ -104,7 +104,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", choices=sorted(MODELS), default="20m")
     parser.add_argument("--latent", type=int)
-    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="bf16")
