@@ -82,7 +82,7 @@ absl::StatusOr<TensorMap> ReadTensors(const std::string& path) {
   return NormalizeNames(std::move(tensors));
 }
 
-absl::StatusOr<ClipSource> ReadClip(const std::string& path) {
+absl::StatusOr<ClipSource> ReadConfigs(const std::string& path) {
   IP2P_RETURN_IF_ERROR(CheckFolder(path));
   const fs::path folder(path);
   ClipSource source;
@@ -96,6 +96,11 @@ absl::StatusOr<ClipSource> ReadClip(const std::string& path) {
   source.vocab_json = std::move(tokenizer.vocab_json);
   source.merges_txt = std::move(tokenizer.merges_txt);
   IP2P_ASSIGN_OR_RETURN(source.preprocessing, ReadPreprocessing(folder, folder));
+  return source;
+}
+
+absl::StatusOr<ClipSource> ReadClip(const std::string& path) {
+  IP2P_ASSIGN_OR_RETURN(ClipSource source, ReadConfigs(path));
   IP2P_ASSIGN_OR_RETURN(source.tensors, ReadTensors(path));
   IP2P_RETURN_IF_ERROR(CheckTensors("it", ClipTensors(source.config), source.tensors));
   return source;
@@ -127,6 +132,11 @@ absl::Status Prefixed(const char* prefix, const absl::Status& status) {
 
 absl::StatusOr<ClipSource> OpenClip(const std::string& path) {
   absl::StatusOr<ClipSource> source = ReadClip(path);
+  return source.ok() ? std::move(source) : Prefixed("CLIP: ", source.status());
+}
+
+absl::StatusOr<ClipSource> ReadClipConfigs(const std::string& path) {
+  absl::StatusOr<ClipSource> source = ReadConfigs(path);
   return source.ok() ? std::move(source) : Prefixed("CLIP: ", source.status());
 }
 

@@ -24,6 +24,9 @@ struct ClipSource {
 // know, or missing, unexpected, misshapen tensors: the first 10 are named).
 absl::StatusOr<ClipSource> OpenClip(const std::string& path);
 
+// The same without weights: the tensors are left empty.
+absl::StatusOr<ClipSource> ReadClipConfigs(const std::string& path);
+
 struct SafetyCheckerSource {
   ClipConfig config;  // of which `text` says nothing
   TensorMap tensors;  // "vision_model.encoder...", "concept_embeds", ...

@@ -72,32 +72,33 @@ void NormalizeTextNames(TensorMap& text) {
   text = std::move(result);
 }
 
-absl::StatusOr<std::pair<VaeConfig, TensorMap>> ReadVae(const std::string& folder, const std::string& part,
-                                                        const std::string& config_text) {
-  IP2P_ASSIGN_OR_RETURN(VaeConfig config, ParseVaeConfig(config_text));
+absl::StatusOr<TensorMap> ReadVaeWeights(const std::string& folder, const std::string& part,
+                                         const VaeConfig& config) {
   IP2P_ASSIGN_OR_RETURN(TensorMap tensors, ReadWeights(folder, part, kWeights, kWeights));
   ModernizeVaeNames(tensors);
   IP2P_RETURN_IF_ERROR(CheckTensors("vae", VaeTensors(config), tensors));
-  return std::pair(std::move(config), std::move(tensors));
+  return tensors;
 }
 
 }  // namespace
 
-absl::StatusOr<ModelSource> OpenDiffusersFolder(const std::string& path, bool with_vae) {
-  IP2P_RETURN_IF_ERROR(CheckModelIndex(path));
-  ModelSource source;
-  source.layout = "diffusers";
-  auto config_text = [&](const char* name) -> absl::StatusOr<std::string> {
+absl::StatusOr<ModelSource> ReadDiffusersConfigs(const std::string& path, bool with_vae) {
+  ModelSource source{.layout = "diffusers"};
+  const auto config_text = [&](const char* name) -> absl::StatusOr<std::string> {
     IP2P_ASSIGN_OR_RETURN(std::string text, ReadConfig(path, name));
     source.config_files[name] = text;
     return text;
   };
-  IP2P_ASSIGN_OR_RETURN(const std::string unet_text, config_text("unet/config.json"));
-  IP2P_ASSIGN_OR_RETURN(source.config.unet, ParseUNetConfig(unet_text));
-  IP2P_ASSIGN_OR_RETURN(const std::string text_text, config_text("text_encoder/config.json"));
-  IP2P_ASSIGN_OR_RETURN(source.config.text_encoder, ParseTextEncoderConfig(text_text));
-  IP2P_ASSIGN_OR_RETURN(const std::string scheduler_text, config_text("scheduler/scheduler_config.json"));
-  IP2P_ASSIGN_OR_RETURN(source.config.scheduler, ParseSchedulerConfig(scheduler_text));
+  IP2P_ASSIGN_OR_RETURN(const std::string unet, config_text("unet/config.json"));
+  IP2P_ASSIGN_OR_RETURN(source.config.unet, ParseUNetConfig(unet));
+  IP2P_ASSIGN_OR_RETURN(const std::string text, config_text("text_encoder/config.json"));
+  IP2P_ASSIGN_OR_RETURN(source.config.text_encoder, ParseTextEncoderConfig(text));
+  IP2P_ASSIGN_OR_RETURN(const std::string scheduler, config_text("scheduler/scheduler_config.json"));
+  IP2P_ASSIGN_OR_RETURN(source.config.scheduler, ParseSchedulerConfig(scheduler));
+  if (with_vae) {
+    IP2P_ASSIGN_OR_RETURN(const std::string vae, config_text("vae/config.json"));
+    IP2P_ASSIGN_OR_RETURN(source.config.vae, ParseVaeConfig(vae));
+  }
   IP2P_ASSIGN_OR_RETURN(TokenizerFiles tokenizer, ReadTokenizerFolder(path));
   source.config.text_encoder.bos_token_id = tokenizer.bos_token_id;
   source.config.text_encoder.eos_token_id = tokenizer.eos_token_id;
@@ -105,7 +106,12 @@ absl::StatusOr<ModelSource> OpenDiffusersFolder(const std::string& path, bool wi
   source.vocab_json = std::move(tokenizer.vocab_json);
   source.merges_txt = std::move(tokenizer.merges_txt);
   source.config_files.merge(tokenizer.configs);
+  return source;
+}
 
+absl::StatusOr<ModelSource> OpenDiffusersFolder(const std::string& path, bool with_vae) {
+  IP2P_RETURN_IF_ERROR(CheckModelIndex(path));
+  IP2P_ASSIGN_OR_RETURN(ModelSource source, ReadDiffusersConfigs(path, with_vae));
   IP2P_ASSIGN_OR_RETURN(source.unet, ReadWeights(path, "unet", kWeights, kWeights));
   IP2P_RETURN_IF_ERROR(CheckTensors("unet", UNetTensors(source.config.unet), source.unet));
   IP2P_ASSIGN_OR_RETURN(source.text_encoder, ReadWeights(path, "text_encoder", "model", "pytorch_model"));
@@ -113,8 +119,7 @@ absl::StatusOr<ModelSource> OpenDiffusersFolder(const std::string& path, bool wi
   IP2P_RETURN_IF_ERROR(
       CheckTensors("text_encoder", TextEncoderTensors(source.config.text_encoder), source.text_encoder));
   if (with_vae) {
-    IP2P_ASSIGN_OR_RETURN(const std::string vae_text, config_text("vae/config.json"));
-    IP2P_ASSIGN_OR_RETURN(std::tie(source.config.vae, source.vae), ReadVae(path, "vae", vae_text));
+    IP2P_ASSIGN_OR_RETURN(source.vae, ReadVaeWeights(path, "vae", source.config.vae));
   }
   return source;
 }
@@ -122,7 +127,9 @@ absl::StatusOr<ModelSource> OpenDiffusersFolder(const std::string& path, bool wi
 absl::StatusOr<std::pair<VaeConfig, TensorMap>> OpenVaeFolder(const std::string& path) {
   IP2P_ASSIGN_OR_RETURN(const std::string text, ReadTextFile((fs::path(path) / "config.json").string(),
                                                              "the VAE's config.json", kMaxConfigBytes));
-  return ReadVae(path, ".", text);
+  IP2P_ASSIGN_OR_RETURN(VaeConfig config, ParseVaeConfig(text));
+  IP2P_ASSIGN_OR_RETURN(TensorMap tensors, ReadVaeWeights(path, ".", config));
+  return std::pair(std::move(config), std::move(tensors));
 }
 
 }  // namespace ip2p

@@ -2,32 +2,21 @@
 #include <torch/types.h>
 
 #include <cmath>
-#include <filesystem>
 #include <functional>
 
 #include "absl/strings/match.h"
 #include "absl/strings/strip.h"
 #include "common/base/permutation.h"
 #include "common/base/status_macros.h"
-#include "common/checkpoint/clip_config_json.h"
+#include "common/checkpoint/clip_source.h"
+#include "common/checkpoint/diffusers_folder.h"
 #include "common/checkpoint/expected_tensors.h"
-#include "common/checkpoint/model_config_json.h"
-#include "common/checkpoint/tokenizer_files.h"
 #include "common/checkpoint/weight_files.h"
-#include "common/storage/mapped_file.h"
 #include "common/training/parameter_set.h"
 #include "common/training/train_start.h"
 
 namespace ip2p {
 namespace {
-
-namespace fs = std::filesystem;
-
-constexpr size_t kMaxConfigBytes = 1 << 20;
-
-absl::StatusOr<std::string> ReadConfig(const std::string& folder, const std::string& name) {
-  return ReadTextFile((fs::path(folder) / name).string(), name, kMaxConfigBytes);
-}
 
 // Draws tensors one after another, in the order of their names, so that a seed means one model.
 class Initialiser {
@@ -99,56 +88,19 @@ absl::StatusOr<TensorMap> TakeOrDraw(const std::string& folder, const std::strin
   return found;
 }
 
-absl::StatusOr<TrainStart> FreshClip(const std::string& path, uint64_t seed) {
-  TrainStart start;
-  ClipSource source;
-  IP2P_ASSIGN_OR_RETURN(start.clip_config_json, ReadConfig(path, "config.json"));
-  IP2P_ASSIGN_OR_RETURN(source.config, ParseClipConfig(start.clip_config_json, "config.json"));
-  auto preprocessor = ReadConfig(path, "preprocessor_config.json");
-  if (preprocessor.ok()) {
-    start.clip_preprocessor_json = *std::move(preprocessor);
-    IP2P_ASSIGN_OR_RETURN(source.preprocessing,
-                          ParseClipPreprocessing(start.clip_preprocessor_json, "preprocessor_config.json"));
-  }
-  IP2P_ASSIGN_OR_RETURN(TokenizerFiles tokenizer, ReadTokenizerFolder(path, "."));
-  source.config.text.bos_token_id = tokenizer.bos_token_id;
-  source.config.text.eos_token_id = tokenizer.eos_token_id;
-  source.config.text.pad_token_id = tokenizer.pad_token_id;
-  source.vocab_json = std::move(tokenizer.vocab_json);
-  source.merges_txt = std::move(tokenizer.merges_txt);
+absl::StatusOr<ClipSource> FreshClip(const std::string& path, uint64_t seed) {
+  IP2P_ASSIGN_OR_RETURN(ClipSource source, ReadClipConfigs(path));
   const ShapeMap shapes = ClipTensors(source.config);
   const auto draw = [&](const std::string& name, Initialiser& random) {
     return ClipTensor(name, shapes.at(name), source.config, random);
   };
   IP2P_ASSIGN_OR_RETURN(source.tensors,
                         TakeOrDraw(path, ".", "model", "pytorch_model", shapes, MixSeed(seed, 4), draw));
-  start.clip = std::move(source);
-  return start;
+  return source;
 }
 
 absl::StatusOr<ModelSource> FreshModel(const std::string& path, uint64_t seed) {
-  ModelSource source{.layout = "diffusers"};
-  const auto config_text = [&](const char* name) -> absl::StatusOr<std::string> {
-    IP2P_ASSIGN_OR_RETURN(std::string text, ReadConfig(path, name));
-    source.config_files[name] = text;
-    return text;
-  };
-  IP2P_ASSIGN_OR_RETURN(const std::string unet, config_text("unet/config.json"));
-  IP2P_ASSIGN_OR_RETURN(source.config.unet, ParseUNetConfig(unet));
-  IP2P_ASSIGN_OR_RETURN(const std::string vae, config_text("vae/config.json"));
-  IP2P_ASSIGN_OR_RETURN(source.config.vae, ParseVaeConfig(vae));
-  IP2P_ASSIGN_OR_RETURN(const std::string text, config_text("text_encoder/config.json"));
-  IP2P_ASSIGN_OR_RETURN(source.config.text_encoder, ParseTextEncoderConfig(text));
-  IP2P_ASSIGN_OR_RETURN(const std::string scheduler, config_text("scheduler/scheduler_config.json"));
-  IP2P_ASSIGN_OR_RETURN(source.config.scheduler, ParseSchedulerConfig(scheduler));
-  IP2P_ASSIGN_OR_RETURN(TokenizerFiles tokenizer, ReadTokenizerFolder(path));
-  source.config.text_encoder.bos_token_id = tokenizer.bos_token_id;
-  source.config.text_encoder.eos_token_id = tokenizer.eos_token_id;
-  source.config.text_encoder.pad_token_id = tokenizer.pad_token_id;
-  source.vocab_json = std::move(tokenizer.vocab_json);
-  source.merges_txt = std::move(tokenizer.merges_txt);
-  source.config_files.merge(tokenizer.configs);
-
+  IP2P_ASSIGN_OR_RETURN(ModelSource source, ReadDiffusersConfigs(path, /*with_vae=*/true));
   constexpr char kWeights[] = "diffusion_pytorch_model";
   const auto diffusers = [&](const ShapeMap& shapes) {
     return [&shapes](const std::string& name, Initialiser& random) {
@@ -173,8 +125,12 @@ absl::StatusOr<ModelSource> FreshModel(const std::string& path, uint64_t seed) {
 }  // namespace
 
 absl::StatusOr<TrainStart> FreshStart(const std::string& path, const TrainConfig& config) {
-  if (config.objective == TrainObjective::kClip) return FreshClip(path, config.seed);
   TrainStart start;
+  if (config.objective == TrainObjective::kClip) {
+    IP2P_ASSIGN_OR_RETURN(start.clip, FreshClip(path, config.seed));
+    IP2P_RETURN_IF_ERROR(KeepClipConfigs(path, start));
+    return start;
+  }
   IP2P_ASSIGN_OR_RETURN(start.model, FreshModel(path, config.seed));
   const ModelConfig& model = start.model.config;
   if (config.objective == TrainObjective::kInstructPix2Pix &&

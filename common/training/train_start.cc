@@ -15,16 +15,21 @@ constexpr size_t kMaxConfigBytes = 1 << 20;
 
 }  // namespace
 
+absl::Status KeepClipConfigs(const std::string& folder, TrainStart& start) {
+  const std::filesystem::path files = folder;
+  IP2P_ASSIGN_OR_RETURN(start.clip_config_json, ReadTextFile((files / "config.json").string(),
+                                                             "config.json of the CLIP", kMaxConfigBytes));
+  auto preprocessor = ReadTextFile((files / "preprocessor_config.json").string(),
+                                   "preprocessor_config.json of the CLIP", kMaxConfigBytes);
+  if (preprocessor.ok()) start.clip_preprocessor_json = *std::move(preprocessor);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<TrainStart> OpenStart(const std::string& path, const TrainConfig& config) {
   TrainStart start;
   if (config.objective == TrainObjective::kClip) {
     IP2P_ASSIGN_OR_RETURN(start.clip, OpenClip(path));
-    const std::filesystem::path folder = path;
-    IP2P_ASSIGN_OR_RETURN(start.clip_config_json, ReadTextFile((folder / "config.json").string(),
-                                                               "config.json of the CLIP", kMaxConfigBytes));
-    auto preprocessor = ReadTextFile((folder / "preprocessor_config.json").string(),
-                                     "preprocessor_config.json of the CLIP", kMaxConfigBytes);
-    if (preprocessor.ok()) start.clip_preprocessor_json = *std::move(preprocessor);
+    IP2P_RETURN_IF_ERROR(KeepClipConfigs(path, start));
     return start;
   }
   IP2P_ASSIGN_OR_RETURN(start.model, OpenModel(path));

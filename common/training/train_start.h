@@ -31,6 +31,9 @@ absl::StatusOr<TrainStart> OpenStart(const std::string& path, const TrainConfig&
 // those that are there are taken. Errors: as OpenModel.
 absl::StatusOr<TrainStart> FreshStart(const std::string& path, const TrainConfig& config);
 
+// Fills the two texts of a CLIP that an export repeats. Errors: config.json's, as of reading a file.
+absl::Status KeepClipConfigs(const std::string& folder, TrainStart& start);
+
 // conv_in of `model` for twice the input channels: zeros for the new ones (Brooks et al., section 3.2).
 absl::Status WidenInput(ModelSource& model);
 

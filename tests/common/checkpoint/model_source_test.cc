@@ -179,10 +179,10 @@ TEST_F(ModelSourceTest, RefusesMissingAndDamagedFiles) {
   fs::remove(folder + "/tokenizer/merges.txt");
   ExpectRefused(folder, kPrecondition, "tokenizer/merges.txt is missing; wants both");
   temp_.Write("model/tokenizer/merges.txt", "#version: 0.2\n");
-  fs::remove(folder + "/vae/config.json");
-  ExpectRefused(folder, absl::StatusCode::kNotFound, "vae/config.json does not exist");
   fs::remove(folder + "/text_encoder/model.safetensors");
   ExpectRefused(folder, absl::StatusCode::kNotFound, "text_encoder/model.safetensors does not exist");
+  fs::remove(folder + "/vae/config.json");
+  ExpectRefused(folder, absl::StatusCode::kNotFound, "vae/config.json does not exist");
 }
 
 TEST_F(ModelSourceTest, RefusesPipelinesOfAnotherKind) {
