@@ -104,6 +104,9 @@ void AddCourse(FlagAdder<v1::TrainParams>& add) {
   add.Number("--batch-size", &Params::set_batch_size, "Samples a step, over all workers and --accumulation");
   add.Number("--accumulation", &Params::set_accumulation, "Forward passes that a step is split into");
   add.Number("--resolution", &Params::set_resolution, "Side of the training images in px");
+  add.Number("--min-resize", &Params::set_min_resize,
+             "Least side that images are resized to before a random crop (default: the resolution)");
+  add.Number("--max-resize", &Params::set_max_resize, "Largest such side (default: the least)");
   add.Switch("--random-flip,!--no-random-flip", &Params::set_random_flip, "Mirror samples at random");
   add.Number("--seed", &Params::set_seed, "Of order, crops, noise, timesteps and dropout");
   add.Number("--drop-image", &Params::set_drop_image, "Share of samples without the image");
@@ -117,6 +120,9 @@ void AddCourse(FlagAdder<v1::TrainParams>& add) {
 
 void AddOptimizer(FlagAdder<v1::TrainParams>& add) {
   using Params = v1::TrainParams;
+  add.Word<v1::Optimizer>("--optimizer",
+                          {{"adamw", v1::OPTIMIZER_ADAMW}, {"adamw-8bit", v1::OPTIMIZER_ADAMW_8BIT}},
+                          &Params::set_optimizer, "adamw-8bit keeps a quarter of AdamW's state");
   add.Number("--learning-rate", &Params::set_learning_rate, "Peak learning rate");
   add.Word<v1::LrSchedule>("--lr-schedule",
                            {{"constant", v1::LR_SCHEDULE_CONSTANT}, {"cosine", v1::LR_SCHEDULE_COSINE}},

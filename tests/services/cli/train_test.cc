@@ -32,6 +32,12 @@ TEST_F(TrainTest, StartSendsWhatFlagsSay) {
                    "64",
                    "--learning-rate",
                    "3e-5",
+                   "--optimizer",
+                   "adamw-8bit",
+                   "--min-resize",
+                   "256",
+                   "--max-resize",
+                   "286",
                    "--lr-schedule",
                    "cosine",
                    "--precision",
@@ -62,6 +68,9 @@ TEST_F(TrainTest, StartSendsWhatFlagsSay) {
   EXPECT_EQ(spec.params().max_steps(), 1000);
   EXPECT_EQ(spec.params().batch_size(), 64);
   EXPECT_EQ(spec.params().learning_rate(), 3e-5);
+  EXPECT_EQ(spec.params().optimizer(), v1::OPTIMIZER_ADAMW_8BIT);
+  EXPECT_EQ(spec.params().min_resize(), 256);
+  EXPECT_EQ(spec.params().max_resize(), 286);
   EXPECT_EQ(spec.params().lr_schedule(), v1::LR_SCHEDULE_COSINE);
   EXPECT_EQ(spec.params().precision(), model::v1::PRECISION_BF16);
   EXPECT_TRUE(spec.params().has_random_flip());
