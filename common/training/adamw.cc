@@ -35,7 +35,9 @@ using Bf16 = uint16_t;  // the bits
 
 // Inlined whatever the attributes of who calls, or loops are not vectorised.
 [[gnu::always_inline]] inline float FloatOf(float x) { return x; }
-[[gnu::always_inline]] inline float FloatOf(Bf16 x) { return std::bit_cast<float>(static_cast<uint32_t>(x) << 16); }
+[[gnu::always_inline]] inline float FloatOf(Bf16 x) {
+  return std::bit_cast<float>(static_cast<uint32_t>(x) << 16);
+}
 
 // To the nearest, ties to even; weights are finite.
 inline Bf16 RoundToBf16(float x) {
