@@ -4,10 +4,11 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <vector>
 
+#include "common/model/kernels/bf16.h"
+#include "common/model/kernels/round_rows.h"
 #include "common/training/moments8.h"
 
 namespace ip2p {
@@ -31,19 +32,8 @@ struct Factors {
   float ema_rest;  // 1 - decay
 };
 
-using Bf16 = uint16_t;  // the bits
-
-// Inlined whatever the attributes of who calls, or loops are not vectorised.
-[[gnu::always_inline]] inline float FloatOf(float x) { return x; }
-[[gnu::always_inline]] inline float FloatOf(Bf16 x) {
-  return std::bit_cast<float>(static_cast<uint32_t>(x) << 16);
-}
-
-// To the nearest, ties to even; weights are finite.
-inline Bf16 RoundToBf16(float x) {
-  const auto bits = std::bit_cast<uint32_t>(x);
-  return static_cast<Bf16>((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
-}
+using kernels::Bf16;
+using kernels::FloatOf;
 
 // Without errno, or the square roots are taken one by one.
 #if defined(__GNUC__) && !defined(__clang__)
@@ -65,10 +55,6 @@ IP2P_NO_ERRNO void Move(const Factors& f, const G* __restrict g, float* __restri
 
 void Average(const Factors& f, const float* __restrict w, float* __restrict ema, int64_t count) {
   for (int64_t i = 0; i < count; ++i) ema[i] -= f.ema_rest * (ema[i] - w[i]);
-}
-
-void Shadow(const float* __restrict w, Bf16* __restrict shadow, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) shadow[i] = RoundToBf16(w[i]);
 }
 
 // The buffers' data, from the range's first element on.
@@ -111,7 +97,7 @@ void UpdateRange(const Factors& f, const Pointers<G>& p, uint32_t seed, int64_t 
         Move(f, p.gradients + at, p.exp_avg + at, p.exp_avg_sq + at, p.weights + at, n);
       }
       if (p.ema != nullptr) Average(f, p.weights + at, p.ema + at, n);
-      if (p.shadow != nullptr) Shadow(p.weights + at, p.shadow + at, n);
+      if (p.shadow != nullptr) kernels::RoundRows(p.weights + at, n, p.shadow + at);
     }
   });
 }

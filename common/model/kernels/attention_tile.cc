@@ -16,13 +16,6 @@ namespace {
 constexpr int64_t kLanes = 16;
 constexpr __mmask16 kAll = 0xFFFF;
 
-// The bf16 of each lane in its upper half.
-IP2P_AVX512 inline __m512i RoundedBits(__m512 x) {
-  const __m512i bits = _mm512_castps_si512(x);
-  const __m512i last = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-  return _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7FFF)), last);
-}
-
 IP2P_AVX512 void Differentiate(const AttentionTile& t) {
   const __m512 scale = _mm512_set1_ps(t.scale);
   for (int64_t row = 0; row < t.rows; row += 2) {
@@ -35,7 +28,7 @@ IP2P_AVX512 void Differentiate(const AttentionTile& t) {
         const __m512 gradient =
             _mm512_mul_ps(share, _mm512_sub_ps(LoadFloats(t.value_products + at, kAll), product));
         StoreFloats(t.shares + at, kAll, share);
-        halves[i] = _mm512_srli_epi32(RoundedBits(gradient), 16);
+        halves[i] = RoundedBits(gradient);
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(t.gradients + at), _mm512_cvtepi32_epi16(halves[i]));
       }
       _mm512_storeu_si512(t.gradient_pairs + row * kTileQueries + 2 * c,

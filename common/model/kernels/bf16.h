@@ -8,8 +8,11 @@ namespace ip2p::kernels {
 
 using Bf16 = uint16_t;  // the bits
 
-inline float FloatOf(float x) { return x; }
-inline float FloatOf(Bf16 x) { return std::bit_cast<float>(static_cast<uint32_t>(x) << 16); }
+// Inlined whatever the attributes of who calls, or loops are not vectorised.
+[[gnu::always_inline]] inline float FloatOf(float x) { return x; }
+[[gnu::always_inline]] inline float FloatOf(Bf16 x) {
+  return std::bit_cast<float>(static_cast<uint32_t>(x) << 16);
+}
 
 inline void Round(float x, float* y) { *y = x; }
 // To the nearest, ties to even; NaN stays NaN.

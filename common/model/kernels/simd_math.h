@@ -16,14 +16,19 @@ IP2P_AVX512 inline __m512 LoadFloats(const Bf16* from, __mmask16 lanes) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(bits, 16));
 }
 
-IP2P_AVX512 inline void StoreFloats(float* to, __mmask16 lanes, __m512 x) {
-  _mm512_mask_storeu_ps(to, lanes, x);
-}
-IP2P_AVX512 inline void StoreFloats(Bf16* to, __mmask16 lanes, __m512 x) {  // to nearest, ties to even
+// The bf16 of each lane, to nearest, ties to even, in its lower half; the upper half is zero.
+IP2P_AVX512 inline __m512i RoundedBits(__m512 x) {
   const __m512i bits = _mm512_castps_si512(x);
   const __m512i last = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
   const __m512i rounded = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7FFF)), last);
-  _mm256_mask_storeu_epi16(to, lanes, _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16)));
+  return _mm512_srli_epi32(rounded, 16);
+}
+
+IP2P_AVX512 inline void StoreFloats(float* to, __mmask16 lanes, __m512 x) {
+  _mm512_mask_storeu_ps(to, lanes, x);
+}
+IP2P_AVX512 inline void StoreFloats(Bf16* to, __mmask16 lanes, __m512 x) {
+  _mm256_mask_storeu_epi16(to, lanes, _mm512_cvtepi32_epi16(RoundedBits(x)));
 }
 
 // e^x, relative error about 1e-7 (the polynomial is Cephes' expf). Overflows to infinity, underflows to 0.
