@@ -60,6 +60,10 @@ absl::StatusOr<Example> Apply(const RawExample& raw, const Cut& cut) {
 
 }  // namespace
 
+AugmentConfig PlainCrop(int side) {
+  return {.crop = side, .min_resize = side, .max_resize = side, .flip = false};
+}
+
 bool Mirrors(const AugmentConfig& config, uint64_t seed) { return config.flip && Draw(seed, 4, 0, 1) == 1; }
 
 absl::StatusOr<Example> Augment(const RawExample& raw, const AugmentConfig& config, uint64_t seed) {

@@ -17,6 +17,9 @@ struct AugmentConfig {
   bool flip = true;  // mirrored half of the time
 };
 
+// The whole picture at this side, not mirrored: nothing is left to chance.
+AugmentConfig PlainCrop(int side);
+
 // Whether Augment mirrors with this seed.
 bool Mirrors(const AugmentConfig& config, uint64_t seed);
 

@@ -34,13 +34,6 @@ namespace fs = std::filesystem;
 
 constexpr size_t kConfigSample = 16;  // pictures that a network's own config is learned from
 
-AugmentConfig PlainCrop(const TrainConfig& config) {
-  return {.crop = config.resolution,
-          .min_resize = config.resolution,
-          .max_resize = config.resolution,
-          .flip = false};
-}
-
 bool RunsInBf16(Precision precision, torch::Device device) {
   if (precision == Precision::kAuto && device.is_cuda()) return true;
   return ChoosePrecision(precision, device) == Precision::kBFloat16;
@@ -181,7 +174,7 @@ absl::Status Run::ExportUnlessThere() {
 // By the first examples, so that it follows from weights and dataset alone.
 absl::Status Run::AdjustConfig() {
   if (options_.config.objective != TrainObjective::kAutoencoder) return absl::OkStatus();
-  const AugmentConfig plain = PlainCrop(options_.config);
+  const AugmentConfig plain = PlainCrop(options_.config.resolution);
   std::vector<Example> sample;
   for (int64_t i = 0; i < examples_->size() && sample.size() < kConfigSample; ++i) {
     const absl::StatusOr<RawExample> raw = examples_->Get(i, /*choice=*/0);

@@ -60,10 +60,7 @@ absl::StatusOr<Validation> Validation::Create(const std::string& dataset, const 
   if (absl::IsFailedPrecondition(source.status()))
     source = OpenExamples(dataset, config.objective, Split::kTrain);
   IP2P_RETURN_IF_ERROR(source.status());
-  const AugmentConfig plain{.crop = config.resolution,
-                            .min_resize = config.resolution,
-                            .max_resize = config.resolution,
-                            .flip = false};
+  const AugmentConfig plain = PlainCrop(config.resolution);
   const auto wanted = static_cast<size_t>(config.validation_samples);
   for (int64_t i = 0; i < (*source)->size() && validation.examples_.size() < wanted; ++i) {
     absl::StatusOr<Example> loaded = Load(**source, i, plain);
