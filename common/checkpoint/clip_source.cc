@@ -90,11 +90,7 @@ absl::StatusOr<ClipSource> ReadConfigs(const std::string& path) {
                         ReadTextFile((folder / "config.json").string(), "config.json", kMaxConfigBytes));
   IP2P_ASSIGN_OR_RETURN(source.config, ParseClipConfig(config, "config.json"));
   IP2P_ASSIGN_OR_RETURN(TokenizerFiles tokenizer, ReadTokenizerFolder(path, "."));
-  source.config.text.bos_token_id = tokenizer.bos_token_id;
-  source.config.text.eos_token_id = tokenizer.eos_token_id;
-  source.config.text.pad_token_id = tokenizer.pad_token_id;
-  source.vocab_json = std::move(tokenizer.vocab_json);
-  source.merges_txt = std::move(tokenizer.merges_txt);
+  GiveTokenizer(tokenizer, source.config.text, source);
   IP2P_ASSIGN_OR_RETURN(source.preprocessing, ReadPreprocessing(folder, folder));
   return source;
 }

@@ -100,11 +100,7 @@ absl::StatusOr<ModelSource> ReadDiffusersConfigs(const std::string& path, bool w
     IP2P_ASSIGN_OR_RETURN(source.config.vae, ParseVaeConfig(vae));
   }
   IP2P_ASSIGN_OR_RETURN(TokenizerFiles tokenizer, ReadTokenizerFolder(path));
-  source.config.text_encoder.bos_token_id = tokenizer.bos_token_id;
-  source.config.text_encoder.eos_token_id = tokenizer.eos_token_id;
-  source.config.text_encoder.pad_token_id = tokenizer.pad_token_id;
-  source.vocab_json = std::move(tokenizer.vocab_json);
-  source.merges_txt = std::move(tokenizer.merges_txt);
+  GiveTokenizer(tokenizer, source.config.text_encoder, source);
   source.config_files.merge(tokenizer.configs);
   return source;
 }

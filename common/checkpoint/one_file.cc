@@ -152,11 +152,7 @@ absl::Status TakeEmbedded(std::map<std::string, std::string> files, ModelSource&
   if (auto merges = files.extract("tokenizer/merges.txt")) tokenizer.merges_txt = std::move(merges.mapped());
   tokenizer.configs = files;
   IP2P_RETURN_IF_ERROR(FindSpecialTokens(tokenizer));
-  source.config.text_encoder.bos_token_id = tokenizer.bos_token_id;
-  source.config.text_encoder.eos_token_id = tokenizer.eos_token_id;
-  source.config.text_encoder.pad_token_id = tokenizer.pad_token_id;
-  source.vocab_json = std::move(tokenizer.vocab_json);
-  source.merges_txt = std::move(tokenizer.merges_txt);
+  GiveTokenizer(tokenizer, source.config.text_encoder, source);
   source.config_files = std::move(files);
   return absl::OkStatus();
 }

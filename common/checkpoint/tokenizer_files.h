@@ -4,6 +4,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -30,6 +31,16 @@ absl::StatusOr<TokenizerFiles> ReadTokenizerFolder(const std::string& model_fold
 
 // Fills the three ids from `configs` and the vocabulary.
 absl::Status FindSpecialTokens(TokenizerFiles& files);
+
+// Moves the vocabulary into a model or a CLIP, and the ids into the config of its text encoder.
+template <typename Source>
+void GiveTokenizer(TokenizerFiles& files, TextEncoderConfig& config, Source& source) {
+  config.bos_token_id = files.bos_token_id;
+  config.eos_token_id = files.eos_token_id;
+  config.pad_token_id = files.pad_token_id;
+  source.vocab_json = std::move(files.vocab_json);
+  source.merges_txt = std::move(files.merges_txt);
+}
 
 // Config files for a tokenizer folder that has none, naming the tokens of config's ids. An empty vocab_json
 // means the standard vocabulary. FAILED_PRECONDITION when an id has no token.
