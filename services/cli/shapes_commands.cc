@@ -1,0 +1,109 @@
+// `ip2p shapes`: draws pictures of the miniature world, and reads what is on a picture.
+#include <atomic>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+#include "common/image/decode.h"
+#include "common/shapes/oracle.h"
+#include "common/shapes/scene_json.h"
+#include "services/cli/commands.h"
+#include "services/cli/count_progress.h"
+#include "services/cli/files.h"
+#include "services/cli/shapes_folder.h"
+
+namespace ip2p {
+namespace {
+
+struct DrawFlags {
+  std::string out_dir;
+  DrawOptions options;
+  bool json = false;
+};
+
+absl::Status Draw(const DrawFlags& flags, Console& console) {
+  DrawReport report;
+  {
+    CountProgress progress(console, "pictures");
+    std::atomic<bool> cancelled = false;
+    const Cancellation::Scope scope(console.cancellation, [&cancelled] { cancelled = true; });
+    DrawOptions options = flags.options;
+    options.progress = progress.callback();
+    options.cancelled = &cancelled;
+    IP2P_ASSIGN_OR_RETURN(report, DrawFolder(flags.out_dir, options));
+  }
+  console.err << "drew " << report.drawn << " of " << report.pictures << " pictures with " << report.captions
+              << " different captions\n";
+  if (flags.json) console.out << DrawReportJson(report);
+  return absl::OkStatus();
+}
+
+struct ReadFlags {
+  std::vector<std::string> images;
+  bool json = false;
+};
+
+absl::StatusOr<shapes::SceneReading> ReadOne(const std::string& path, Console& console) {
+  IP2P_ASSIGN_OR_RETURN(const std::string bytes, ReadInput(path, ImageLimits().max_bytes, console.in));
+  IP2P_ASSIGN_OR_RETURN(const DecodedImage decoded, DecodeImage(bytes));
+  return shapes::ReadScene(decoded.image);
+}
+
+// One damaged picture of many doesn't keep the others from being read; the first fault is the outcome.
+absl::Status Read(const ReadFlags& flags, Console& console) {
+  absl::Status outcome;
+  for (const std::string& path : flags.images) {
+    const absl::StatusOr<shapes::SceneReading> reading = ReadOne(path, console);
+    if (!reading.ok()) {
+      const std::string fault = absl::StrCat(path, ": ", reading.status().message());
+      if (!outcome.ok()) console.err << "ip2p: " << fault << "\n";
+      outcome.Update(absl::Status(reading.status().code(), fault));
+    } else if (flags.json) {
+      nlohmann::ordered_json line = {{"file", path}};
+      line.update(ReadingJson(*reading));
+      console.out << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+    } else {
+      console.out << path << ": " << ReadingText(*reading) << "\n";
+    }
+  }
+  return outcome;
+}
+
+void AddDraw(CLI::App& noun, Console& console, Chosen& chosen) {
+  CLI::App* command =
+      noun.add_subcommand("draw", "Draw a set of captioned pictures to train from; a rerun goes on");
+  const auto flags = std::make_shared<DrawFlags>();
+  DrawOptions& options = flags->options;
+  command->add_option("--out-dir", flags->out_dir, "Folder of the set; made when there is none")->required();
+  command->add_option("--count", options.count, "Pictures")->capture_default_str();
+  command->add_option("--seed", options.seed, "Sets of different seeds share no scene but by chance")
+      ->capture_default_str();
+  command->add_option("--resolution", options.side, "Side in px")->capture_default_str();
+  command->add_option("--threads", options.threads, "Threads; 0: one a core")
+      ->check(CLI::Range(0, 256))
+      ->capture_default_str();
+  command->add_flag("--json", flags->json, "Print the counts as JSON");
+  command->callback(
+      [flags, &console, &chosen] { chosen.run = [flags, &console] { return Draw(*flags, console); }; });
+}
+
+void AddRead(CLI::App& noun, Console& console, Chosen& chosen) {
+  CLI::App* command = noun.add_subcommand(
+      "read", "Tell which shapes of which colour are where, on which background, and how sure that is");
+  const auto flags = std::make_shared<ReadFlags>();
+  command->add_option("images", flags->images, "JPEG, PNG or WebP; - for standard input")->required();
+  command->add_flag("--json", flags->json, "Print a JSON object a line");
+  command->callback(
+      [flags, &console, &chosen] { chosen.run = [flags, &console] { return Read(*flags, console); }; });
+}
+
+}  // namespace
+
+void AddShapesCommands(CLI::App& app, Console& console, Chosen& chosen) {
+  CLI::App* noun = app.add_subcommand("shapes", "The miniature world: draw its scenes and read them back");
+  noun->require_subcommand(1);
+  AddDraw(*noun, console, chosen);
+  AddRead(*noun, console, chosen);
+}
+
+}  // namespace ip2p
