@@ -8,8 +8,8 @@
 
 namespace ip2p::shapes {
 
-// From this confidence on something counts as seen. Drawn scenes have over 0.7, what is none of them under
-// 0.3.
+// From this confidence on something counts as seen. A drawn scene has 1, through noise and JPEG over 0.8;
+// what is none has under 0.3.
 inline constexpr double kSeen = 0.5;
 
 // Something that stands out from the background. Lengths in pixels of the picture; confidences 0..1.

@@ -47,6 +47,9 @@ TEST(OutlineTest, AreDistances) {
 
 TEST(OutlineTest, MomentsAreThoseOfGeometry) {
   EXPECT_NEAR(MomentsOf(Shape::kCircle).area, M_PI, 1e-3);
+  EXPECT_NEAR(MomentsOf(Shape::kCircle).length, 2 * M_PI, 0.02);
+  EXPECT_NEAR(MomentsOf(Shape::kSquare).length, 8 * 0.86, 0.02);
+  EXPECT_NEAR(MomentsOf(Shape::kRing).length, 2 * M_PI * 2 * 0.79, 0.02);
   EXPECT_NEAR(MomentsOf(Shape::kSquare).area, 4 * 0.86 * 0.86, 1e-3);
   EXPECT_NEAR(MomentsOf(Shape::kDiamond).area, 2 * 0.84 * 1.18, 1e-3);
   EXPECT_NEAR(MomentsOf(Shape::kTriangle).y, (0.66 * 2 - 1.08) / 3, 1e-3);

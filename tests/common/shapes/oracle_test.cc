@@ -81,7 +81,7 @@ TEST(OracleTest, ReadsThroughBlurShiftAndWarp) {
                   .shift = {shift(random), shift(random), shift(random)},
                   .noise = 2};
   };
-  EXPECT_GE(ShareRight(Scenes(500), 128, damage, kRough), 0.99);
+  EXPECT_GE(ShareRight(Scenes(400), 128, damage, kRough), 0.99);
 }
 
 // Half the detail gone, outlines that wander by a pixel, colours off: worse than a small autoencoder.
@@ -95,7 +95,7 @@ TEST(OracleTest, ReadsSoftReconstructions) {
                   .shift = {shift(random), shift(random), shift(random)},
                   .noise = 3};
   };
-  EXPECT_GE(ShareRight(Scenes(400), 128, damage, kRough), 0.98);
+  EXPECT_GE(ShareRight(Scenes(300), 128, damage, kRough), 0.98);
 }
 
 Image Noise(int side, uint64_t seed) {
@@ -119,7 +119,7 @@ Image Gradient(const Rgb& from, const Rgb& to, double angle) {
 }
 
 Image Photo() {
-  std::ifstream in(IP2P_TESTDATA "/../../../testdata/photo.jpg", std::ios::binary);
+  std::ifstream in(IP2P_PHOTO, std::ios::binary);
   return DecodeImage(std::string{std::istreambuf_iterator<char>(in), {}})->image;
 }
 
