@@ -110,7 +110,8 @@ std::array<OutlineMoments, kShapes> MakeMoments() {
       for (double x = -kHalfTable; x < kHalfTable; x += kStep) {
         const double distance = OutlineDistance(static_cast<Shape>(shape), x, y);
         const double share = std::clamp(0.5 - distance / kStep, 0.0, 1.0);
-        if (std::abs(distance) < kRim) sums.length += kStep * kStep / (2 * kRim);
+        const double rim = std::clamp(0.5 + (kRim - std::abs(distance)) / kStep, 0.0, 1.0);
+        sums.length += rim * kStep * kStep / (2 * kRim);
         sums.area += share;
         sums.x += share * x;
         sums.y += share * y;
