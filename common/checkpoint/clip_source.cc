@@ -86,12 +86,15 @@ absl::StatusOr<ClipSource> ReadConfigs(const std::string& path) {
   IP2P_RETURN_IF_ERROR(CheckFolder(path));
   const fs::path folder(path);
   ClipSource source;
-  IP2P_ASSIGN_OR_RETURN(const std::string config,
+  IP2P_ASSIGN_OR_RETURN(source.config_json,
                         ReadTextFile((folder / "config.json").string(), "config.json", kMaxConfigBytes));
-  IP2P_ASSIGN_OR_RETURN(source.config, ParseClipConfig(config, "config.json"));
+  IP2P_ASSIGN_OR_RETURN(source.config, ParseClipConfig(source.config_json, "config.json"));
   IP2P_ASSIGN_OR_RETURN(TokenizerFiles tokenizer, ReadTokenizerFolder(path, "."));
   GiveTokenizer(tokenizer, source.config.text, source);
   IP2P_ASSIGN_OR_RETURN(source.preprocessing, ReadPreprocessing(folder, folder));
+  IP2P_ASSIGN_OR_RETURN(std::optional<std::string> preprocessor,
+                        ReadOptional(folder / kPreprocessor, kPreprocessor));
+  source.preprocessor_json = std::move(preprocessor).value_or("");
   return source;
 }
 

@@ -16,6 +16,9 @@ struct ClipSource {
   std::string vocab_json;  // both empty: the standard CLIP vocabulary
   std::string merges_txt;
   ClipPreprocessing preprocessing;  // of which scoring takes mean and spread; it resizes in its own way
+  // As found, so that a copy keeps what transformers reads and we do not.
+  std::string config_json;        // config.json
+  std::string preprocessor_json;  // preprocessor_config.json; empty: none was there
 };
 
 // A folder in transformers' layout (CLIPModel): config.json, model.safetensors or pytorch_model.bin, the

@@ -8,12 +8,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/strip.h"
 #include "common/base/status_macros.h"
 #include "common/checkpoint/clip_vocabulary.h"
+#include "common/checkpoint/clip_writer.h"
 #include "common/checkpoint/model_writer.h"
-#include "common/checkpoint/safetensors.h"
-#include "common/checkpoint/tokenizer_files.h"
 #include "common/storage/atomic_file.h"
 #include "common/storage/io_error.h"
 
@@ -41,29 +39,6 @@ absl::Status MoveAway(const std::string& path) {
   if (error) return IoError(error.value(), "the export of a run given up cannot be removed");
   fs::remove_all(old, error);
   return absl::OkStatus();
-}
-
-absl::Status ExportClip(const TrainStart& start, const TensorMap& weights, const std::string& path) {
-  const ClipSource& clip = *start.clip;
-  VocabularyFiles vocabulary{.vocab_json = clip.vocab_json, .merges_txt = clip.merges_txt};
-  if (vocabulary.vocab_json.empty()) {
-    IP2P_ASSIGN_OR_RETURN(vocabulary, StandardVocabularyFiles());
-  }
-  IP2P_ASSIGN_OR_RETURN(auto configs, TokenizerConfigFiles(clip.vocab_json, clip.config.text));
-  IP2P_ASSIGN_OR_RETURN(AtomicFolder folder, AtomicFolder::Create(path));
-  const auto write = [&](const std::string& name, const std::string& text) {
-    return WriteFileAtomically(absl::StrCat(folder.path(), "/", name), text);
-  };
-  IP2P_RETURN_IF_ERROR(write("config.json", start.clip_config_json));
-  if (!start.clip_preprocessor_json.empty())
-    IP2P_RETURN_IF_ERROR(write("preprocessor_config.json", start.clip_preprocessor_json));
-  IP2P_RETURN_IF_ERROR(write("vocab.json", vocabulary.vocab_json));
-  IP2P_RETURN_IF_ERROR(write("merges.txt", vocabulary.merges_txt));
-  for (const auto& [name, text] : configs)
-    IP2P_RETURN_IF_ERROR(write(std::string(absl::StripPrefix(name, "tokenizer/")), text));
-  IP2P_RETURN_IF_ERROR(WriteSafetensors(absl::StrCat(folder.path(), "/model.safetensors"),
-                                        Below(weights, "clip."), {{"format", "pt"}}));
-  return folder.Publish();
 }
 
 }  // namespace
@@ -112,7 +87,11 @@ absl::Status ExportModel(const TrainStart& start, const TensorMap& weights, cons
   fs::create_directories(fs::path(path).parent_path(), error);
   if (error) return IoError(error.value(), "the folder of exports cannot be made");
   IP2P_RETURN_IF_ERROR(MoveAway(path));
-  if (start.clip.has_value()) return ExportClip(start, weights, path);
+  if (start.clip.has_value()) {
+    ClipSource clip = *start.clip;
+    clip.tensors = Below(weights, "clip.");
+    return SaveClipFolder(clip, path);
+  }
   ModelSource model = ModelWith(start, weights);
   if (model.vocab_json.empty()) IP2P_RETURN_IF_ERROR(FillVocabulary(model));
   return SaveDiffusersFolder(model, path);

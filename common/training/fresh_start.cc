@@ -128,7 +128,6 @@ absl::StatusOr<TrainStart> FreshStart(const std::string& path, const TrainConfig
   TrainStart start;
   if (config.objective == TrainObjective::kClip) {
     IP2P_ASSIGN_OR_RETURN(start.clip, FreshClip(path, config.seed));
-    IP2P_RETURN_IF_ERROR(KeepClipConfigs(path, start));
     return start;
   }
   IP2P_ASSIGN_OR_RETURN(start.model, FreshModel(path, config.seed));

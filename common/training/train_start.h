@@ -15,10 +15,8 @@ namespace ip2p {
 
 // Exactly one of the two.
 struct TrainStart {
-  ModelSource model;                   // of every objective but clip
-  std::optional<ClipSource> clip;      // of clip
-  std::string clip_config_json;        // config.json of it, as found
-  std::string clip_preprocessor_json;  // preprocessor_config.json; empty: none was there
+  ModelSource model;               // of every objective but clip
+  std::optional<ClipSource> clip;  // of clip
 };
 
 // `path` is anything OpenModel takes; for clip, OpenClip. For instruct-pix2pix a UNet of as many input
@@ -30,9 +28,6 @@ absl::StatusOr<TrainStart> OpenStart(const std::string& path, const TrainConfig&
 // are missing get fresh ones, drawn from config.seed as torch, diffusers and transformers initialise them;
 // those that are there are taken. Errors: as OpenModel.
 absl::StatusOr<TrainStart> FreshStart(const std::string& path, const TrainConfig& config);
-
-// Fills the two texts of a CLIP that an export repeats. Errors: config.json's, as of reading a file.
-absl::Status KeepClipConfigs(const std::string& folder, TrainStart& start);
 
 // conv_in of `model` for twice the input channels: zeros for the new ones (Brooks et al., section 3.2).
 absl::Status WidenInput(ModelSource& model);

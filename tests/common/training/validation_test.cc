@@ -21,7 +21,7 @@ constexpr int kFirst = 54;
 
 // A tiny CLIP on disk, in the layout that transformers reads.
 std::string WriteClip(const TempFolder& folder) {
-  const ClipSource clip = RandomClip(TinyClipConfig(), 5);
+  ClipSource clip = RandomClip(TinyClipConfig(), 5);
   TensorMap weights;
   for (const auto& [name, view] : clip.tensors) weights.emplace("clip." + name, view);
   const nlohmann::json text = {{"vocab_size", 514},          {"hidden_size", 32},
@@ -33,8 +33,8 @@ std::string WriteClip(const TempFolder& folder) {
       {"image_size", 32},  {"patch_size", 8},         {"hidden_act", "quick_gelu"}};
   const nlohmann::json config = {
       {"model_type", "clip"}, {"text_config", text}, {"vision_config", vision}, {"projection_dim", 24}};
-  EXPECT_TRUE(
-      ExportModel({.clip = clip, .clip_config_json = config.dump()}, weights, folder.In("clip")).ok());
+  clip.config_json = config.dump();
+  EXPECT_TRUE(ExportModel({.clip = clip}, weights, folder.In("clip")).ok());
   return folder.In("clip");
 }
 
