@@ -81,7 +81,13 @@ TrainBatch DiffusionObjective::FromCache(std::span<const Example> examples) cons
   const auto joined = [&](size_t i) {
     return columns[i][0].defined() ? torch::cat(columns[i]).to(options_.device) : torch::Tensor();
   };
-  return {.moments = joined(0), .condition = joined(1), .text = joined(2)};
+  TrainBatch batch{.moments = joined(0), .condition = joined(1)};
+  if (config_.train_text_encoder) {
+    batch.ids = joined(2).to(torch::kInt64);
+  } else {
+    batch.text = joined(2);
+  }
+  return batch;
 }
 
 TrainBatch DiffusionObjective::MakeBatch(std::span<const Example> examples, std::vector<uint64_t> seeds) {
@@ -110,7 +116,8 @@ void DiffusionObjective::Prepare(TrainBatch& batch) {
 LatentCache::Row DiffusionObjective::EncodeRow(const Example& example) {
   TrainBatch batch = MakeBatch({&example, 1}, {});
   Prepare(batch);
-  return {batch.moments, batch.condition, batch.text};
+  // Ids are under 2^24, so float32 holds them.
+  return {batch.moments, batch.condition, config_.train_text_encoder ? batch.ids : batch.text};
 }
 
 absl::Status DiffusionObjective::Cache(const ExampleSource& source, const AugmentConfig& augment,
@@ -153,7 +160,7 @@ absl::Status DiffusionObjective::Cache(const ExampleSource& source, const Augmen
 
 void DiffusionObjective::ForgetFrozen() {
   vae_ = nullptr;
-  text_encoder_ = nullptr;
+  if (!config_.train_text_encoder) text_encoder_ = nullptr;
   TrimHeap();
 }
 

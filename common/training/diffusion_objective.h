@@ -39,7 +39,7 @@ class DiffusionObjective : public Objective {
   // The loss of a prepared batch with these draws and no others.
   torch::Tensor LossOf(const TrainBatch& batch, const DiffusionDraws& draws);
 
-  // Lets VAE and text encoder go, and their memory: from then on batches must come prepared.
+  // Lets the VAE and a frozen text encoder go, and their memory: from then on batches must come prepared.
   void ForgetFrozen();
 
   const UNet& unet() const { return unet_; }

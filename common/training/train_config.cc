@@ -39,12 +39,10 @@ void CheckObjective(const TrainConfig& c, int64_t parts, FieldFaults& faults) {
   const char* name = ObjectiveName(c.objective);
   const bool diffusion =
       c.objective == TrainObjective::kInstructPix2Pix || c.objective == TrainObjective::kTextToImage;
-  if (c.train_text_encoder && c.objective != TrainObjective::kTextToImage)
-    faults.Add(absl::StrCat("train_text_encoder is true; wants false for ", name));
-  if (c.train_text_encoder && c.cache_latents)
-    faults.Add("cache_latents is true; wants false where the text encoder learns");
-  if (c.cache_latents && !diffusion)
-    faults.Add(absl::StrCat("cache_latents is true; wants false for ", name));
+  if (!diffusion) {
+    if (c.train_text_encoder) faults.Add(absl::StrCat("train_text_encoder is true; wants false for ", name));
+    if (c.cache_latents) faults.Add(absl::StrCat("cache_latents is true; wants false for ", name));
+  }
   if (c.objective == TrainObjective::kClip && parts > 0 && c.batch_size > 0 && c.batch_size < 2 * parts)
     faults.Add(absl::StrFormat(
         "batch_size is %d; wants at least %d for %s: a picture is told from others of its part of the batch",

@@ -40,7 +40,7 @@ struct TrainConfig {
   Precision precision = Precision::kAuto;
   bool gradient_checkpointing = false;
   bool cache_latents = false;
-  bool train_text_encoder = false;  // text-to-image only
+  bool train_text_encoder = false;  // of the two that denoise
   int64_t checkpoint_every = 1000;
   int keep_checkpoints = 3;
   int64_t validate_every = 0;  // 0: none

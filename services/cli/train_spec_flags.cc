@@ -144,9 +144,9 @@ void AddMemory(FlagAdder<v1::TrainParams>& add) {
   add.Switch("--gradient-checkpointing,!--no-gradient-checkpointing", &Params::set_gradient_checkpointing,
              "Compute activations again in the backward pass, to save memory");
   add.Switch("--cache-latents,!--no-cache-latents", &Params::set_cache_latents,
-             "Encode images and texts once; their networks then leave memory");
+             "Encode images and frozen texts once; their networks then leave memory");
   add.Switch("--train-text-encoder,!--no-train-text-encoder", &Params::set_train_text_encoder,
-             "Let the text encoder learn too (text-to-image)");
+             "Let the text encoder learn too");
 }
 
 void AddResources(CLI::App& command, SpecFlags& flags) {

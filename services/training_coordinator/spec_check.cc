@@ -96,11 +96,13 @@ void CheckShares(const v1::JobSpec& spec, Checker& check) {
       (params.drop_image() > 0 || params.drop_both() > 0)) {
     check.Fault("params.drop_image or drop_both", "set", "none but for INSTRUCT_PIX2PIX");
   }
-  if (params.train_text_encoder() && spec.objective() != v1::OBJECTIVE_TEXT_TO_IMAGE) {
-    check.Fault("params.train_text_encoder", "true", "false but for TEXT_TO_IMAGE");
+  const bool denoises =
+      spec.objective() == v1::OBJECTIVE_INSTRUCT_PIX2PIX || spec.objective() == v1::OBJECTIVE_TEXT_TO_IMAGE;
+  if (params.train_text_encoder() && !denoises) {
+    check.Fault("params.train_text_encoder", "true", "false but for INSTRUCT_PIX2PIX and TEXT_TO_IMAGE");
   }
-  if (params.train_text_encoder() && params.cache_latents()) {
-    check.Fault("params.cache_latents", "true", "false with train_text_encoder: cached texts can't learn");
+  if (params.cache_latents() && !denoises) {
+    check.Fault("params.cache_latents", "true", "false but for INSTRUCT_PIX2PIX and TEXT_TO_IMAGE");
   }
 }
 

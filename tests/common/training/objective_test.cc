@@ -113,11 +113,15 @@ TEST(DiffusionObjective, Bf16IsNear) {
   EXPECT_GT(error, 0);
 }
 
-// What is cached is what the frozen networks make of the pictures, and these are gone then.
-TEST(DiffusionObjective, CachedExamplesNeedNoFrozenNetworks) {
+// What is cached is what the frozen networks make of the examples, and these are gone then. A text encoder
+// that learns is not one of them: its tokens are kept.
+class CacheTest : public ::testing::TestWithParam<bool> {};
+
+TEST_P(CacheTest, CachedExamplesNeedNoFrozenNetworks) {
   const TempFolder folder;
   TrainConfig config;
   config.resolution = 64;
+  config.train_text_encoder = GetParam();
   const auto source = OpenExamples(WriteDataset(folder, 4), config.objective, Split::kTrain);
   ASSERT_TRUE(source.ok()) << source.status();
   const AugmentConfig augment{.crop = 64, .min_resize = 64, .max_resize = 64, .flip = true};
@@ -128,15 +132,25 @@ TEST(DiffusionObjective, CachedExamplesNeedNoFrozenNetworks) {
     examples.push_back(*AugmentAs(*(*source)->Get(1, 1), augment, mirrored));
     examples.back().index = examples.back().choice = 1;
   }
-  const auto loss = [&] { return (*made)->Loss((*made)->MakeBatch(examples, {3, 4})).item<double>(); };
-  const torch::NoGradGuard no_grad;
-  const double before = loss();
+  ParameterSet parameters((*made)->Parameters());
+  const auto step = [&] {
+    parameters.ZeroGradients();
+    const torch::Tensor loss = (*made)->Loss((*made)->MakeBatch(examples, {3, 4}));
+    loss.backward();
+    return std::pair(loss.item<double>(), parameters.AllGradients().clone());
+  };
+  const auto [loss, gradients] = step();
   ASSERT_TRUE((*made)->Cache(**source, augment, folder.path()).ok());
   EXPECT_TRUE((*made)->vae().is_empty());
   EXPECT_TRUE((*made)->InCache(1, 1));
   for (Example& example : examples) example.before = example.after = {};
-  EXPECT_NEAR(loss(), before, 1e-5);
+  const auto [cached_loss, cached_gradients] = step();
+  EXPECT_NEAR(cached_loss, loss, 1e-5);
+  EXPECT_LT((cached_gradients - gradients).norm().item<double>(), 1e-3 * gradients.norm().item<double>());
 }
+
+INSTANTIATE_TEST_SUITE_P(TextEncoder, CacheTest, ::testing::Bool(),
+                         [](const auto& made) { return made.param ? "Learns" : "Frozen"; });
 
 // Both pairs of one prompt are damaged: one example of four is, as the loader counts.
 TEST(DiffusionObjective, TheCacheCountsDamagedExamplesAsTheLoaderDoes) {

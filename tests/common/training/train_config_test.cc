@@ -19,6 +19,7 @@ TEST(TrainConfig, DefaultsAreValid) {
 
 TEST(TrainConfig, AllFaultsAreListedTogether) {
   TrainConfig config;
+  config.objective = TrainObjective::kClip;
   config.learning_rate = std::nan("");
   config.batch_size = 3;
   config.accumulation = 2;
