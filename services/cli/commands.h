@@ -17,6 +17,7 @@ struct Chosen {
 // Each keeps its flags' variables alive as long as `app`.
 void AddEditCommand(CLI::App& app, Console& console, Chosen& chosen);
 void AddModelCommands(CLI::App& app, Console& console, Chosen& chosen);
+void AddVocabularyCommand(CLI::App& noun, Console& console, Chosen& chosen);  // a verb of `model`
 void AddPromptsCommands(CLI::App& app, Console& console, Chosen& chosen);
 void AddPairsCommands(CLI::App& app, Console& console, Chosen& chosen);
 void AddDatasetCommands(CLI::App& app, Console& console, Chosen& chosen);

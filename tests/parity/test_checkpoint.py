@@ -13,6 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 import checkpoints
+import clip_models
 import compvis_layout
 
 PROBE = BIN / "tests/checkpoint_probe"
@@ -113,6 +114,27 @@ def test_conversion_round_trip_is_bit_exact(checkpoint, tmp_path, name, dtype):
     for part in ("unet", "vae", "text_encoder"):  # what diffusers reads and we do not is kept too
         assert (folder / part / "config.json").read_text() == (back / part / "config.json").read_text()
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".tmp-")]
+
+
+@pytest.mark.parametrize("dtype", ["fp16", "bf16"])
+def test_rounded_weights_are_torchs(checkpoint, tmp_path, ip2p, dtype):
+    folder = checkpoint("tiny")
+    ip2p("model", "convert", folder, tmp_path / "rounded", "--precision", dtype)
+    to = {"fp16": torch.float16, "bf16": torch.bfloat16}[dtype]
+    assert_same(folder_tensors(tmp_path / "rounded"), {n: t.to(to) for n, t in folder_tensors(folder).items()})
+
+
+def test_a_clip_is_rounded_too_and_opens_in_transformers(tmp_path, ip2p):
+    from transformers import CLIPModel, CLIPProcessor
+
+    clip_models.make_clip("tiny", tmp_path / "clip")
+    ip2p("model", "convert", tmp_path / "clip", tmp_path / "rounded", "--precision", "fp16")
+    wanted = {n: t.to(torch.float16) for n, t in load_file(tmp_path / "clip/model.safetensors").items()}
+    assert_same(load_file(tmp_path / "rounded/model.safetensors"), wanted)
+    CLIPModel.from_pretrained(tmp_path / "rounded")
+    CLIPProcessor.from_pretrained(tmp_path / "rounded")
+    again = ip2p("model", "convert", tmp_path / "clip", tmp_path / "one.safetensors", check=False)
+    assert again.returncode == 42 and "wants one as the target" in again.stderr
 
 
 @pytest.mark.parametrize("name", FOREIGN)
