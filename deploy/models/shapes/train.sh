@@ -1,0 +1,109 @@
+#!/usr/bin/env bash
+# Trains the miniature from nothing, by this project's own commands alone: pictures, prompts, autoencoder, CLIP,
+# text-to-image, pairs, edits. Every stage goes on where an interruption left it; a finished one is not done again.
+#
+#   bash deploy/models/shapes/train.sh [--work DIR] [--until STAGE] [--threads N]
+#     --work     folder of everything that is made (4 GB); default build/shapes
+#     --until    stop after this stage: pictures vae-crops vae clip text-to-image prompts pairs edit
+#     --threads  CPU threads of the training worker and of the pairs; default: all
+#
+# Needs the release build. Settings stand in recipe/*.json and below; seeds are in them. 8 hours on 2 cores.
+# Leaves the models in DIR/data/models and the losses in DIR/data/curves.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cd "$here/../../.."
+
+work=build/shapes until= threads=$(nproc)
+while [ $# -gt 0 ]; do
+  case "$1" in
+    -h | --help) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "$0"; exit 0 ;;
+    --work | --until | --threads) [ $# -ge 2 ] || { echo "train: $1 wants a value" >&2; exit 2; } ;;
+    *) echo "train: unknown argument $1; see --help" >&2; exit 2 ;;
+  esac
+  case "$1" in
+    --work) work=$2 ;;
+    --until) until=$2 ;;
+    --threads) threads=$2 ;;
+  esac
+  shift 2
+done
+
+ip2p=$PWD/build/bin/ip2p
+mkdir -p "$work"
+data=$(cd "$work" && pwd)/data
+mkdir -p "$data/sets" "$data/configs"
+cp -r "$here/configs/." "$data/configs/"
+coordinator= address=
+
+say() { printf '\n== %s %s\n' "$(date +%T)" "$*"; }
+
+finish() { [ -z "$coordinator" ] || kill -TERM "$coordinator" 2>/dev/null || true; }
+trap finish EXIT
+
+# The coordinator lives as long as this script; a job that it leaves behind runs on and is found again.
+start_coordinator() {
+  [ -z "$coordinator" ] || return 0
+  local ready=$data/ready
+  rm -f "$ready" && mkfifo "$ready"
+  build/bin/ip2p_training_coordinator --data-dir "$data" --listen 127.0.0.1:0 --worker-listen 127.0.0.1:0 \
+    --metrics-listen off --cpu-slots 1 --threads-per-slot "$threads" >"$ready" 2>>"$data/coordinator.log" &
+  coordinator=$!
+  address=127.0.0.1:$(sed -n 's/.*"port":\([0-9]*\).*/\1/p;q' <"$ready")
+  rm -f "$ready"
+  [ "$address" != 127.0.0.1: ] || { echo "train: the coordinator did not start; see $data/coordinator.log" >&2; exit 1; }
+}
+
+# Ends here when the stage was the one to stop after.
+stage_done() {
+  [ "$1" != "$until" ] || { say "stopped after $1"; exit 0; }
+}
+
+# train NAME START NAME_OF_START: trains recipe/NAME.json to its end, from --base-checkpoint or --fresh-config
+# START_NAME, and publishes the model in fp16 as data/models/NAME: what follows starts from what is shipped.
+train() {
+  local name=$1 start=$2 from=$3 id last
+  if [ ! -e "$data/models/$name" ]; then
+    say "$name"
+    start_coordinator
+    id=$("$ip2p" train start --server "$address" --spec "$here/recipe/$name.json" "$start" "$from" \
+      --request-id "$name" --json | sed -n 's/^ *"id": "\(.*\)",*$/\1/p' | head -1)
+    "$ip2p" train watch "$id" --server "$address" --interval-ms 30000
+    last=$(ls "$data/jobs/$id/export" | tail -1)
+    mkdir -p "$data/models" "$data/curves"
+    cp "$data/jobs/$id/metrics.jsonl" "$data/curves/$name.jsonl"
+    "$ip2p" model convert "$data/jobs/$id/export/$last" "$data/models/$name" --precision fp16
+  fi
+  stage_done "$name"
+}
+
+say pictures
+"$ip2p" shapes draw --out-dir "$data/sets/pictures" --count 20000 --seed 1
+stage_done pictures
+
+train vae-crops --fresh-config configs/diffusion
+train vae --base-checkpoint models/vae-crops
+
+train clip --fresh-config configs/clip
+
+# Configs of all, and the weights of the autoencoder: the others start fresh.
+if [ ! -e "$data/configs/with-vae" ]; then
+  rm -rf "$data/configs/.with-vae"
+  cp -r "$data/configs/diffusion" "$data/configs/.with-vae"
+  cp "$data/models/vae/vae/"* "$data/configs/.with-vae/vae/"
+  mv "$data/configs/.with-vae" "$data/configs/with-vae"
+fi
+train text-to-image --fresh-config configs/with-vae
+
+say prompts
+"$ip2p" prompts generate --provider shapes --captions "$data/sets/pictures/captions.jsonl" \
+  --out "$data/prompts.jsonl" --seed 2
+stage_done prompts
+
+say pairs
+"$ip2p" pairs generate --out-dir "$data/pairs" --prompts-file "$data/prompts.jsonl" --n-partitions 4 --partition 0 \
+  --ckpt "$data/models/text-to-image" --clip "$data/models/clip" --threads "$threads" --resolution 128 --steps 20 \
+  --n-samples 8 --max-out-samples 2 --min-cfg 3 --max-cfg 7 --seed 3
+"$ip2p" dataset prepare "$data/pairs"
+stage_done pairs
+
+train edit --base-checkpoint models/text-to-image
