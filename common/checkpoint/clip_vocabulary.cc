@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/share_path.h"
 #include "common/base/status_macros.h"
 #include "nlohmann/json.hpp"
 
@@ -25,11 +26,7 @@ constexpr size_t kMaxBytes = 16 << 20;  // the real file unpacks to 3.2 MB
 
 fs::path StandardPath() {
   if (const char* path = std::getenv("IP2P_CLIP_VOCAB"); path != nullptr && *path != '\0') return path;
-  // build/bin/ip2p and build/bin/tests/x both find build/share.
-  std::error_code error;
-  const fs::path folder = fs::read_symlink("/proc/self/exe", error).parent_path();
-  const fs::path near = folder.parent_path() / "share" / kFileName;
-  return fs::exists(near, error) ? near : folder.parent_path().parent_path() / "share" / kFileName;
+  return SharePath(kFileName);
 }
 
 // A byte as the character that stands for it in the vocabulary: printable ones as themselves, the rest from
