@@ -12,15 +12,22 @@
 namespace ip2p {
 namespace {
 
-constexpr double kKlWeight = 1e-6;  // that of Stable Diffusion's autoencoder
-constexpr int kScales = 3;          // full, half and quarter resolution
+constexpr double kKlWeight = 1e-6;   // that of Stable Diffusion's autoencoder
+constexpr double kSquareWeight = 4;  // pictures are in -1..1
+constexpr int kScales = 3;           // full, half and quarter resolution
 
-torch::Tensor MultiScaleL1(torch::Tensor made, torch::Tensor wanted) {
-  torch::Tensor loss = torch::l1_loss(made, wanted);
+// Absolute errors alone would have a small object wait until the last of a large background is right; squared
+// ones alone would blur edges.
+torch::Tensor ErrorOf(const torch::Tensor& made, const torch::Tensor& wanted) {
+  return torch::l1_loss(made, wanted) + kSquareWeight * torch::mse_loss(made, wanted);
+}
+
+torch::Tensor MultiScaleError(torch::Tensor made, torch::Tensor wanted) {
+  torch::Tensor loss = ErrorOf(made, wanted);
   for (int scale = 1; scale < kScales; ++scale) {
     made = torch::avg_pool2d(made, /*kernel_size=*/2);
     wanted = torch::avg_pool2d(wanted, /*kernel_size=*/2);
-    loss = loss + torch::l1_loss(made, wanted);
+    loss = loss + ErrorOf(made, wanted);
   }
   return loss;
 }
@@ -77,7 +84,7 @@ torch::Tensor AutoencoderObjective::LossOf(const torch::Tensor& images, const to
   // KL(N(mean, variance) || N(0, 1)), summed over a picture's latents.
   const torch::Tensor kl =
       0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum({1, 2, 3}).mean();
-  return MultiScaleL1(made, images) + kKlWeight * kl;
+  return MultiScaleError(made, images) + kKlWeight * kl;
 }
 
 }  // namespace ip2p

@@ -1,6 +1,6 @@
-// The autoencoder's loss: absolute error at three scales, and a small pull of the posterior to a standard
-// normal (Rombach et al., arXiv 2112.10752, section G, without its discriminator and perceptual net). One
-// thread.
+// The autoencoder's loss: absolute and squared error at three scales, and a small pull of the posterior to a
+// standard normal (Rombach et al., arXiv 2112.10752, section G, without its discriminator and perceptual
+// net). One thread.
 #pragma once
 
 #include <torch/types.h>
