@@ -11,6 +11,7 @@
 #include "common/pipeline/pair_settings.h"
 #include "services/cli/commands.h"
 #include "services/cli/evaluate_reporter.h"
+#include "services/cli/evaluate_shapes.h"
 #include "services/cli/model_flags.h"
 #include "services/cli/word_check.h"
 
@@ -20,6 +21,8 @@ namespace {
 constexpr int kMaxBatch = 64;
 
 struct EvaluateFlags {
+  std::string profile;  // "shapes", or empty: a dataset, judged by CLIP
+  ShapesEvaluation shapes;
   EvaluationOptions options;
   ModelFlags local;
   std::string clip;
@@ -34,7 +37,7 @@ struct EvaluateFlags {
 
 void AddSampleFlags(CLI::App& app, EvaluateFlags& flags) {
   EvaluationOptions& options = flags.options;
-  app.add_option("--dataset", flags.dataset, "Folder with seeds.json, or a pack of one")->required();
+  app.add_option("--dataset", flags.dataset, "Folder with seeds.json, or a pack of one");
   app.add_option("--split", flags.split, "train, val or test: 0.9, 0.05, 0.05 of seeds.json in its order")
       ->check(ParsesAs(ParseSplit))
       ->capture_default_str();
@@ -60,11 +63,54 @@ void AddEditingFlags(CLI::App& app, EvaluateFlags& flags) {
                  "Edits denoised together, 1..64; above 1 a value may move by one level between two runs")
       ->check(CLI::Range(1, kMaxBatch))
       ->capture_default_str();
-  app.add_option("--clip", flags.clip, "Folder of a CLIP in transformers' layout")->required();
+  app.add_option("--clip", flags.clip, "Folder of a CLIP in transformers' layout");
   app.add_option("--clip-input", flags.clip_input,
                  "What CLIP is shown: standard (0..1), or reference: -1..1 as compute_metrics.py passes it")
       ->check(ParsesAs(ParseClipInput))
       ->capture_default_str();
+}
+
+void AddShapesFlags(CLI::App& app, EvaluateFlags& flags) {
+  constexpr char kGroup[] = "Profile shapes";
+  ShapesEvaluation& shapes = flags.shapes;
+  app.add_option(
+         "--profile", flags.profile,
+         "shapes: measure the miniature part by part on scenes that it never saw; of the flags above, "
+         "--ckpt, --clip, --steps, --seed, --batch, --out-dir and --json count, and only --out-dir is needed")
+      ->check(CLI::IsMember({"shapes"}))
+      ->group(kGroup);
+  app.add_option("--models", shapes.models,
+                 "Folder with edit/, clip/ and text-to-image/ (default: the shipped one)")
+      ->group(kGroup);
+  app.add_option("--text-to-image", shapes.text_to_image, "Text-to-image model in place of that folder's")
+      ->group(kGroup);
+  app.add_option("--cases", shapes.options.cases, "Cases of each figure")
+      ->capture_default_str()
+      ->group(kGroup);
+  app.add_option("--curve-cases", shapes.options.curve_cases, "Cases of each point of the curve; 0: no curve")
+      ->capture_default_str()
+      ->group(kGroup);
+  app.add_option("--caption-guidance", shapes.options.caption_guidance, "Guidance scale of text-to-image")
+      ->capture_default_str()
+      ->group(kGroup);
+}
+
+// A dataset's evaluation needs them, the profile has its own.
+void CheckNeeded(const CLI::App& command, const EvaluateFlags& flags) {
+  if (!flags.profile.empty()) return;
+  for (const char* name : {"--ckpt", "--dataset", "--clip"}) {
+    if (command.count(name) == 0) throw CLI::RequiredError(name);
+  }
+}
+
+// Flags that both evaluations have, and whose defaults differ.
+void TakeShared(const CLI::App& command, EvaluateFlags& flags) {
+  ShapesEvaluation& shapes = flags.shapes;
+  if (command.count("--steps") > 0) shapes.options.steps = flags.options.steps;
+  if (command.count("--seed") > 0) shapes.options.seed = flags.options.seed;
+  shapes.clip = flags.clip;
+  shapes.out_dir = flags.out_dir;
+  shapes.json = flags.json;
 }
 
 // What is left to judge once all flags are known. A fault is bad input.
@@ -120,13 +166,20 @@ void AddEvaluateCommand(CLI::App& app, Console& console, Chosen& chosen) {
       "Measure an edit model on a dataset: the paper's curve over image guidance; a rerun goes on");
   const auto flags = std::make_shared<EvaluateFlags>();
   flags->local.model.engine.max_batch = 1;  // equal commands give equal figures
-  AddModelFlags(*command, flags->local, "Model")->required();
+  AddModelFlags(*command, flags->local, "Model");
   AddSampleFlags(*command, *flags);
   AddEditingFlags(*command, *flags);
-  command->callback([flags, &console, &chosen] {
+  AddShapesFlags(*command, *flags);
+  command->callback([flags, command, &console, &chosen] {
+    CheckNeeded(*command, *flags);
+    TakeShared(*command, *flags);
     const absl::Status fault = Finish(*flags);
     chosen.needs_torch = fault.ok();
-    chosen.run = [flags, fault, &console] { return fault.ok() ? EvaluateModel(*flags, console) : fault; };
+    chosen.run = [flags, fault, &console] {
+      if (!fault.ok()) return fault;
+      return flags->profile.empty() ? EvaluateModel(*flags, console)
+                                    : EvaluateShapes(flags->shapes, flags->local.model, console);
+    };
   });
 }
 

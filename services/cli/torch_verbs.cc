@@ -14,7 +14,8 @@ absl::StatusOr<std::unique_ptr<EditEngine>> CreateEngine(const ModelSource& sour
 const TorchVerbs* TorchVerbsHere() {
   static constexpr TorchVerbs kVerbs{.create_engine = CreateEngine,
                                      .create_sampler = PairSampler::Create,
-                                     .open_evaluation = OpenEvaluationModels};
+                                     .open_evaluation = OpenEvaluationModels,
+                                     .create_probe = PartProbe::Create};
   return &kVerbs;
 }
 

@@ -11,6 +11,7 @@
 #include "common/pipeline/edit_engine.h"
 #include "common/pipeline/evaluation_models.h"
 #include "common/pipeline/pair_sampler.h"
+#include "common/pipeline/part_probe.h"
 
 namespace ip2p {
 
@@ -21,6 +22,8 @@ struct TorchVerbs {
                                                                  const PairSamplerOptions& options);
   absl::StatusOr<EvaluationModels> (*open_evaluation)(const EvaluationModelPaths& paths,
                                                       const EngineOptions& options, ClipInput clip_input);
+  absl::StatusOr<std::unique_ptr<PartProbe>> (*create_probe)(const ModelSource& model, const ClipSource& clip,
+                                                             const std::string& device);
 };
 
 // Those of this program; null when it has none. Defined in torch_verbs.cc and in no_torch_verbs.cc: a program

@@ -167,5 +167,36 @@ TEST(EvaluateReporterTest, CtrlCEndsItAtTheNextStep) {
   EXPECT_THAT(err.str(), ::testing::EndsWith("more such samples are only counted\n"));
 }
 
+// The profile asks for models by name; what it measures is tested in tests/common/evaluation.
+constexpr TorchVerbs kNoModels{
+    .create_probe = [](const ModelSource&, const ClipSource&,
+                       const std::string&) -> absl::StatusOr<std::unique_ptr<PartProbe>> {
+      return absl::UnimplementedError("no networks in this test");
+    }};
+
+TEST_F(EvaluateTest, TheProfileNeedsAnOutputFolderOnly) {
+  torch_ = &kNoModels;
+  EXPECT_EQ(Run({"evaluate", "--profile", "shapes"}), kExitUsage);
+  EXPECT_THAT(err_.str(), HasSubstr("--out-dir"));
+  EXPECT_EQ(Run({"evaluate", "--profile", "faces", "--out-dir", Path("e")}), kExitUsage);
+  EXPECT_EQ(Run({"evaluate", "--profile", "shapes", "--models", Path("none"), "--out-dir", Path("e")}),
+            kExitBadInput);
+  EXPECT_THAT(err_.str(), HasSubstr("does not exist"));
+  EXPECT_EQ(Run({"evaluate", "--profile", "shapes", "--models", Path("none"), "--out-dir", Path("e"),
+                 "--cases", "0"}),
+            kExitBadInput);
+  EXPECT_THAT(err_.str(), HasSubstr("cases is 0; wants 1..100000"));
+}
+
+TEST_F(EvaluateTest, WithoutAProfileModelsAndDatasetAreNeeded) {
+  for (const char* flag : {"--ckpt", "--clip", "--dataset"}) {
+    std::vector<std::string> args = Evaluate();
+    const auto at = std::find(args.begin(), args.end(), flag);
+    args.erase(at, at + 2);
+    EXPECT_EQ(Run(args), kExitUsage);
+    EXPECT_THAT(err_.str(), HasSubstr(flag));
+  }
+}
+
 }  // namespace
 }  // namespace ip2p
