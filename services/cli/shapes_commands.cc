@@ -1,10 +1,13 @@
-// `ip2p shapes`: draws pictures of the miniature world, and reads what is on a picture.
+// `ip2p shapes`: draws pictures of the miniature world, reads what is on a picture, and shows edits side by
+// side.
 #include <atomic>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "common/image/decode.h"
+#include "common/image/encode.h"
+#include "common/plot/contact_sheet.h"
 #include "common/shapes/oracle.h"
 #include "common/shapes/scene_json.h"
 #include "services/cli/commands.h"
@@ -69,6 +72,37 @@ absl::Status Read(const ReadFlags& flags, Console& console) {
   return outcome;
 }
 
+struct SheetFlags {
+  std::vector<std::string> cells;  // before, words, after, before, ...
+  std::string output;
+  int columns = 4;
+};
+
+absl::Status MakeSheet(const SheetFlags& flags, Console& console) {
+  if (flags.cells.size() % 3 != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a sheet of ", flags.cells.size(), " words; wants three a cell: BEFORE WORDS AFTER"));
+  }
+  std::vector<SheetCell> cells;
+  const auto read = [&console](const std::string& path) -> absl::StatusOr<Image> {
+    IP2P_ASSIGN_OR_RETURN(const std::string bytes, ReadInput(path, ImageLimits().max_bytes, console.in));
+    absl::StatusOr<DecodedImage> decoded = DecodeImage(bytes);
+    if (decoded.ok()) return std::move(decoded->image);
+    return absl::Status(decoded.status().code(), absl::StrCat(path, ": ", decoded.status().message()));
+  };
+  for (size_t i = 0; i < flags.cells.size(); i += 3) {
+    SheetCell& cell = cells.emplace_back(SheetCell{.title = flags.cells[i + 1]});
+    IP2P_ASSIGN_OR_RETURN(cell.before, read(flags.cells[i]));
+    IP2P_ASSIGN_OR_RETURN(cell.after, read(flags.cells[i + 2]));
+    const shapes::SceneReading reading = shapes::ReadScene(cell.after);
+    cell.note = ReadingText(reading);
+    cell.good = reading.seen();
+  }
+  IP2P_ASSIGN_OR_RETURN(const Image sheet, ContactSheet(cells, flags.columns));
+  IP2P_ASSIGN_OR_RETURN(const std::string png, EncodeImage(sheet));
+  return WriteOutput(flags.output, png, console.out);
+}
+
 void AddDraw(CLI::App& noun, Console& console, Chosen& chosen) {
   CLI::App* command =
       noun.add_subcommand("draw", "Draw a set of captioned pictures to train from; a rerun goes on");
@@ -97,6 +131,20 @@ void AddRead(CLI::App& noun, Console& console, Chosen& chosen) {
       [flags, &console, &chosen] { chosen.run = [flags, &console] { return Read(*flags, console); }; });
 }
 
+void AddSheet(CLI::App& noun, Console& console, Chosen& chosen) {
+  CLI::App* command = noun.add_subcommand(
+      "sheet", "Put edits on one picture: before and after, the instruction above, what is seen below");
+  const auto flags = std::make_shared<SheetFlags>();
+  command->add_option("cells", flags->cells, "BEFORE INSTRUCTION AFTER, as often as there are edits")
+      ->required();
+  command->add_option("-o,--output", flags->output, "PNG to write; - for standard output")->required();
+  command->add_option("--columns", flags->columns, "Edits in a row")
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str();
+  command->callback(
+      [flags, &console, &chosen] { chosen.run = [flags, &console] { return MakeSheet(*flags, console); }; });
+}
+
 }  // namespace
 
 void AddShapesCommands(CLI::App& app, Console& console, Chosen& chosen) {
@@ -104,6 +152,7 @@ void AddShapesCommands(CLI::App& app, Console& console, Chosen& chosen) {
   noun->require_subcommand(1);
   AddDraw(*noun, console, chosen);
   AddRead(*noun, console, chosen);
+  AddSheet(*noun, console, chosen);
 }
 
 }  // namespace ip2p

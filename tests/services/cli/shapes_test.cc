@@ -169,5 +169,22 @@ TEST_F(ShapesTest, OneBadPictureDoesNotHideTheOthers) {
   EXPECT_THAT(err_.str(), HasSubstr("absent.png"));
 }
 
+TEST_F(ShapesTest, SheetsShowEditsSideBySide) {
+  ASSERT_EQ(Draw("set", {"--count", "2"}), kExitOk) << err_.str();
+  const std::string one = Path("set/0000000/00000000.png"), other = Path("set/0000000/00000001.png");
+  ASSERT_EQ(
+      Run({"shapes", "sheet", "-o", Path("sheet.png"), one, "make it blue", other, other, "again", one}),
+      kExitOk)
+      << err_.str();
+  const auto sheet = DecodeImage(Get("sheet.png"));
+  ASSERT_TRUE(sheet.ok()) << sheet.status();
+  EXPECT_GT(sheet->image.width, 4 * 64);
+  EXPECT_EQ(Run({"shapes", "sheet", "-o", Path("s.png"), one, "make it blue"}), kExitBadInput);
+  EXPECT_THAT(err_.str(), HasSubstr("BEFORE WORDS AFTER"));
+  EXPECT_EQ(Run({"shapes", "sheet", "-o", Path("s.png"), one, "words", Put("text.png", "no picture")}),
+            kExitBadInput);
+  EXPECT_THAT(err_.str(), HasSubstr("text.png: "));
+}
+
 }  // namespace
 }  // namespace ip2p
