@@ -7,8 +7,8 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "common/base/field_faults.h"
 #include "common/base/limits.h"
-#include "common/pipeline/field_faults.h"
 
 namespace ip2p {
 namespace {

@@ -10,7 +10,7 @@
 #include "common/base/limits.h"
 #include "common/base/permutation.h"
 #include "common/base/status_macros.h"
-#include "common/pipeline/field_faults.h"
+#include "common/base/field_faults.h"
 #include "common/pipeline/pending_edits.h"
 #include "common/shapes/compare.h"
 #include "common/shapes/draw.h"

@@ -2,7 +2,7 @@
 #include "absl/strings/str_format.h"
 #include "common/base/limits.h"
 #include "common/pipeline/edit_engine.h"
-#include "common/pipeline/field_faults.h"
+#include "common/base/field_faults.h"
 
 namespace ip2p {
 

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_format.h"
-#include "common/pipeline/field_faults.h"
+#include "common/base/field_faults.h"
 #include "common/pipeline/pair_types.h"
 
 namespace ip2p {

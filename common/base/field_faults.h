@@ -1,5 +1,4 @@
-// Collects what is wrong with a request's fields, each as "field is found; wants wanted". Internal to this
-// folder. Not thread-safe.
+// Collects what is wrong with a request's fields, each as "field is found; wants wanted". Not thread-safe.
 #pragma once
 
 #include <cmath>
