@@ -37,11 +37,13 @@ std::vector<Duration> InRounds(double gpu_hours, int64_t pieces, std::initialize
   return days;
 }
 
-std::string DaysText(const std::vector<Duration>& days) {
+// "143 days on 10, 1.5 days on 1000", in hours below a day.
+std::string TimesText(const std::vector<Duration>& times) {
   std::string text;
-  for (const Duration& each : days) {
-    absl::StrAppendFormat(&text, "%s%.*f on %d", text.empty() ? "" : ", ", each.days < 10 ? 1 : 0, each.days,
-                          each.gpus);
+  for (const Duration& each : times) {
+    const double shown = each.days < 1 ? each.days * 24 : each.days;
+    absl::StrAppendFormat(&text, "%s%.*f %s on %d", text.empty() ? "" : ", ", shown < 10 ? 1 : 0, shown,
+                          each.days < 1 ? "hours" : "days", each.gpus);
   }
   return text;
 }
@@ -131,12 +133,12 @@ std::string PlanText(const PlanInputs& in, const ClusterPlan& plan) {
                        plan.samples, in.resolution, in.steps, plan.seconds_per_sample, in.tflops));
   line("", absl::StrFormat("%.0f GPU hours, %.0f dollars; %d partitions; %.1f GB of pairs that are kept",
                            plan.pair_gpu_hours, plan.pair_usd, plan.partitions, plan.dataset_bytes / 1e9));
-  line("", absl::StrFormat("days: %s GPUs", DaysText(plan.pair_days)));
+  line("", TimesText(plan.pair_days) + " GPUs");
   line("training",
        absl::StrFormat("%d steps of %d at %d px: %.0f GPU hours, %.0f dollars; %.0f examples/s a GPU",
                        in.train_steps, in.train_batch, in.train_resolution, plan.train_gpu_hours,
                        plan.train_usd, plan.examples_per_second));
-  line("", absl::StrFormat("days: %s GPUs", DaysText(plan.train_days)));
+  line("", TimesText(plan.train_days) + " GPUs, by arithmetic alone");
   line("edits",
        absl::StrFormat("%.2f s each; %d a day take %.1f GPUs at 60 %% load; %.2f dollars a thousand",
                        plan.seconds_per_edit, in.edits_per_day, plan.edit_gpus, plan.usd_per_1000_edits));

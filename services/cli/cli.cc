@@ -52,6 +52,7 @@ int RunCli(const std::vector<std::string>& args, Console& console) {
   AddDatasetCommands(app, console, chosen);
   AddTrainCommands(app, console, chosen);
   AddEvaluateCommand(app, console, chosen);
+  AddPlanCommand(app, console, chosen);
   AddShapesCommands(app, console, chosen);
   AddServerCommands(app, console, chosen);
   NameVariables(app);

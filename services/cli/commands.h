@@ -23,6 +23,7 @@ void AddPairsCommands(CLI::App& app, Console& console, Chosen& chosen);
 void AddDatasetCommands(CLI::App& app, Console& console, Chosen& chosen);
 void AddTrainCommands(CLI::App& app, Console& console, Chosen& chosen);
 void AddEvaluateCommand(CLI::App& app, Console& console, Chosen& chosen);
+void AddPlanCommand(CLI::App& app, Console& console, Chosen& chosen);
 void AddShapesCommands(CLI::App& app, Console& console, Chosen& chosen);
 void AddServerCommands(CLI::App& app, Console& console, Chosen& chosen);
 

@@ -66,7 +66,7 @@ TEST(ClusterPlan, TextAndJsonSayTheSame) {
   EXPECT_EQ(json["inputs"]["prompts"], 454445);
   EXPECT_EQ(json["pairs"]["days_by_gpus"].size(), 4u);
   EXPECT_THAT(PlanText(inputs, plan), AllOf(HasSubstr(std::to_string(plan.partitions) + " partitions"),
-                                            HasSubstr("454445 captions"), HasSubstr("on 1000 GPUs")));
+                                            HasSubstr("454445 captions"), HasSubstr("days on 1000 GPUs")));
 }
 
 }  // namespace
