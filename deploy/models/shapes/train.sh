@@ -4,7 +4,7 @@
 #
 #   bash deploy/models/shapes/train.sh [--work DIR] [--until STAGE] [--threads N]
 #     --work     folder of everything that is made (4 GB); default build/shapes
-#     --until    stop after this stage: pictures vae-crops vae clip text-to-image prompts pairs edit
+#     --until    stop after this stage: pictures vae-crops vae text-to-image clip prompts pairs edit
 #     --threads  CPU threads of the training worker and of the pairs; default: all
 #
 # Needs the release build. Settings stand in recipe/*.json and below; seeds are in them. 8 hours on 2 cores.
@@ -83,8 +83,6 @@ stage_done pictures
 train vae-crops --fresh-config configs/diffusion
 train vae --base-checkpoint models/vae-crops
 
-train clip --fresh-config configs/clip
-
 # Configs of all, and the weights of the autoencoder: the others start fresh.
 if [ ! -e "$data/configs/with-vae" ]; then
   rm -rf "$data/configs/.with-vae"
@@ -93,6 +91,8 @@ if [ ! -e "$data/configs/with-vae" ]; then
   mv "$data/configs/.with-vae" "$data/configs/with-vae"
 fi
 train text-to-image --fresh-config configs/with-vae
+
+train clip --fresh-config configs/clip
 
 say prompts
 "$ip2p" prompts generate --provider shapes --captions "$data/sets/pictures/captions.jsonl" \
