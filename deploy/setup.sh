@@ -23,7 +23,8 @@ BUILD_PACKAGES=(g++ cmake ninja-build ccache mold pkg-config git ca-certificates
   libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev prometheus-cpp-dev nlohmann-json3-dev
   libabsl-dev libgtest-dev libgmock-dev libcurl4-openssl-dev libcli11-dev libsqlite3-dev libpq-dev libturbojpeg0-dev
   libjpeg62-turbo-dev libpng-dev libwebp-dev libgloo-dev zlib1g-dev libicu-dev libssl-dev libmicrohttpd-dev python3 python3-venv)
-TEST_PACKAGES=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev libomp-14-dev openssl postgresql prometheus)
+TEST_PACKAGES=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev libomp-14-dev openssl postgresql prometheus
+  chromium fonts-dejavu-core)
 
 tests=no python=no cuda=no
 for arg in "$@"; do
@@ -97,7 +98,7 @@ install_test_python() {
   pip_install --no-deps -r tests/requirements-nodeps.txt
 }
 
-# Imitations of the OpenAI API for tests, and the Node.js that runs them. npm from Debian unless there is one already.
+# Imitations of the OpenAI API and the browser's driver for tests, and the Node.js that runs them. npm from Debian unless there is one already.
 install_node_packages() {
   if ! command -v npm >/dev/null; then
     install_packages npm
