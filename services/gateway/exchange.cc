@@ -41,6 +41,7 @@ Exchange::Exchange(MHD_Connection* connection, ConnectionWatch* watch, size_t ma
 }
 
 void Exchange::Suspend() {
+  watch_->Enter(connection_, Phase::kWorking, 0, absl::Now());
   absl::MutexLock lock(&mutex_);
   suspended_ = true;
   MHD_suspend_connection(connection_);

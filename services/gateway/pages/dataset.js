@@ -32,7 +32,7 @@ export class DatasetPage {
     this.most = h('input', {type: 'number', min: 1, max: 1000, step: 1, value: 4, oninput: settled(() => this.loadScores())});
     this.sliders = Object.fromEntries(Object.keys(THRESHOLDS).map((key) => [key, this.#slider(key)]));
     this.histograms = Object.fromEntries(Object.entries(SCORES).map(([key, [title, about, threshold]]) =>
-      [key, new Histogram(title, about, threshold)]));
+      [key, new Histogram(title, about, this.sliders[threshold].input)]));
     this.grid = h('ol', {class: 'pairs'});
     this.pageLine = h('span', {class: 'small muted number'});
     this.previous = h('button', {type: 'button', onclick: () => this.turn(-PAGE)}, 'Previous');
@@ -49,8 +49,6 @@ export class DatasetPage {
       h('div', {class: 'head'}, h('h2', {}, 'Pairs over these thresholds'),
         h('div', {class: 'row end'}, field('Order', this.order))),
       this.grid, h('div', {class: 'row spread'}, this.previous, this.pageLine, this.next));
-    for (const histogram of Object.values(this.histograms)) histogram.threshold = null;
-    for (const [key, [, , threshold]] of Object.entries(SCORES)) this.histograms[key].slider = this.sliders[threshold];
   }
 
   #slider(key) {
@@ -123,10 +121,7 @@ export class DatasetPage {
     this.#drawFacts(data);
     for (const [key, [, , threshold]] of Object.entries(SCORES)) {
       const {low, high} = THRESHOLDS[threshold];
-      const histogram = this.histograms[key];
-      histogram.threshold = histogram.slider;
-      histogram.value = Number(histogram.slider.input.value);
-      histogram.draw(data.scores[key], low, high);
+      this.histograms[key].draw(data.scores[key], low, high);
     }
     // While it is read for the first time, the figures grow.
     clearTimeout(this.again);
