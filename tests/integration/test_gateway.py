@@ -71,7 +71,7 @@ def test_events_tell_how_an_edit_goes(gateway):
     names = [name for name, _ in told]
     assert names[0] == "accepted" and names[-1] == "result" and set(names[1:-1]) == {"progress"}
     previews = [data["preview"] for _, data in told[1:-1] if "preview" in data]
-    assert previews and pixels(previews[-1]).shape[:2] == (8, 12)
+    assert previews and pixels(previews[-1]).shape[:2] == (8, 8)
 
 
 def test_a_sweep_is_one_seed_over_all_scales(gateway):
