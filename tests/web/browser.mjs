@@ -58,5 +58,7 @@ export async function judge(page, name) {
 // For people to look at, where IP2P_SCREENSHOTS names a folder.
 export async function picture(page, name, options = {}) {
   const folder = process.env.IP2P_SCREENSHOTS;
-  if (folder) await page.screenshot({path: path.join(folder, `${name}.png`), ...options});
+  if (!folder) return;
+  await page.evaluate(() => scrollTo(0, 0));  // the bar at the top sticks
+  await page.screenshot({path: path.join(folder, `${name}.png`), ...options});
 }

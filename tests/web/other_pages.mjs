@@ -5,12 +5,12 @@ import {judge, onPage, PHONE, picture} from './browser.mjs';
 
 export async function promptsPage(browser, url) {
   await onPage(browser, `${url}/#prompts`, {}, async (page) => {
-    await page.getByLabel('Caption').fill('a red circle on a grass background');
+    await page.getByRole('textbox', {name: 'Caption'}).fill('a red circle on a grass background');
     const once = page.getByRole('button', {name: 'Try it'});
     await once.click();
     await page.locator('.facts dt', {hasText: 'Edited caption'}).waitFor();
     assert.equal(await page.locator('.facts dd').first().textContent(), 'a red circle on a grass background');
-    await page.getByLabel('Caption').fill('nothing that the grammar knows');
+    await page.getByRole('textbox', {name: 'Caption'}).fill('nothing that the grammar knows');
     await once.click();
     await page.locator('.facts dt', {hasText: 'Rejected'}).waitFor();
     await picture(page, 'prompts');
@@ -25,7 +25,7 @@ async function tile(page, name) {
 export async function datasetPage(browser, url) {
   await onPage(browser, `${url}/#dataset`, {}, async (page) => {
     await page.locator('.pairs > li').first().waitFor();
-    await page.getByLabel('Dataset', {exact: true}).selectOption('scored');
+    await page.getByRole('combobox', {name: 'Dataset'}).selectOption('scored');
     await page.locator('.tile', {hasText: 'samples with scores'}).filter({hasText: '240'}).waitFor();
     const kept = await tile(page, 'these thresholds would keep');
     const label = await page.locator('.histogram').nth(2).getAttribute('aria-label');

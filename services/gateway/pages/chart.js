@@ -4,7 +4,7 @@ import {brief, s} from './dom.js';
 
 const WIDTH = 720;
 const HEIGHT = 240;
-const LEFT = 56;
+const LEFT = 64;
 const BOTTOM = 26;
 
 export class LossChart {
@@ -55,7 +55,7 @@ export class LossChart {
     const rows = [0, 0.25, 0.5, 0.75, 1].map((share) => low + (high - low) * share);
     this.element.replaceChildren(
       ...rows.map((loss) => s('line', {class: 'rule', x1: LEFT, x2: WIDTH - 12, y1: y(loss), y2: y(loss)})),
-      ...rows.map((loss) => s('text', {class: 'tick', x: LEFT - 8, y: y(loss) + 4, 'text-anchor': 'end'}, brief(loss))),
+      ...rows.map((loss) => s('text', {class: 'tick', x: LEFT - 8, y: y(loss) + 4, 'text-anchor': 'end'}, Number(loss.toPrecision(3)).toString())),
       s('text', {class: 'tick', x: LEFT, y: HEIGHT - 6}, `step ${first}`),
       s('text', {class: 'tick', x: WIDTH - 12, y: HEIGHT - 6, 'text-anchor': 'end'}, `step ${last}`),
       s('path', {class: 'raw', d: path(points)}), s('path', {class: 'smooth', d: path(smooth)}),

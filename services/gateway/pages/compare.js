@@ -27,10 +27,7 @@ export class Compare {
     if (after) this.after.src = after;
     const both = Boolean(before && after);
     this.line.hidden = this.range.hidden = this.element.lastChild.hidden = !both;
-    if (shape?.width) this.box.style.aspectRatio = `${shape.width} / ${shape.height}`;
-    else this.before.decode().then(() => {
-      this.box.style.aspectRatio = `${this.before.naturalWidth} / ${this.before.naturalHeight}`;
-    }).catch(() => {});
+    this.#fit(shape);
     this.range.value = 50;
     this.#move();
   }
@@ -44,6 +41,16 @@ export class Compare {
     this.range.value = 0;
     this.#move();
     if (former) setTimeout(() => URL.revokeObjectURL(former), 1000);
+  }
+
+  // Without a shape the photo's own, once that is known; a later call wins.
+  async #fit(shape) {
+    const turn = this.turn = {};
+    if (!shape?.width && !this.before.hidden) {
+      await this.before.decode().catch(() => {});
+      shape = {width: this.before.naturalWidth || 1, height: this.before.naturalHeight || 1};
+    }
+    if (shape && turn === this.turn) this.box.style.setProperty('--ratio', shape.width / shape.height);
   }
 
   #move() {

@@ -46,7 +46,7 @@ export class DatasetPage {
         h('div', {class: 'thirds'}, Object.values(this.sliders).map((slider) => slider.element)),
         h('div', {class: 'row end'}, field('Most pairs a prompt', this.most))),
       h('div', {class: 'quarters'}, Object.values(this.histograms).map((histogram) => histogram.element)),
-      h('div', {class: 'head'}, h('h2', {}, 'Pairs over these thresholds'),
+      h('div', {class: 'head'}, h('h2', {}, 'Pairs'),
         h('div', {class: 'row end'}, field('Order', this.order))),
       this.grid, h('div', {class: 'row spread'}, this.previous, this.pageLine, this.next));
   }
