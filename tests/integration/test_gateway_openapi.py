@@ -32,7 +32,8 @@ def test_the_description_is_served_and_names_every_route(cluster):
             assert f"/{last}" in sources, path
 
 
-CHECKS = "status_code_conformance,content_type_conformance,response_schema_conformance"
+CHECKS = ("status_code_conformance,content_type_conformance,response_schema_conformance,unsupported_method,"
+          "negative_data_rejection")
 
 
 @pytest.mark.parametrize(("paths", "checks"), [
