@@ -7,10 +7,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/field_faults.h"
 #include "common/base/limits.h"
 #include "common/base/permutation.h"
 #include "common/base/status_macros.h"
-#include "common/base/field_faults.h"
 #include "common/pipeline/pending_edits.h"
 #include "common/shapes/compare.h"
 #include "common/shapes/draw.h"
