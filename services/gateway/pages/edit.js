@@ -29,6 +29,7 @@ export class EditPage {
       onPick: (cell) => {
         this.compare.show(this.form.photoUrl, cell.url, cell.image);
         this.form.setParams({cfg_text: cell.params.cfg_text, cfg_image: cell.params.cfg_image, seed: cell.seed});
+        this.state.textContent = `From the grid: text ${cell.params.cfg_text}, image ${cell.params.cfg_image}.`;
       },
       onMade: (cell) => this.history.add(this.form.photo, cell.image, cell.seed, cell.params, cell.model),
     });
