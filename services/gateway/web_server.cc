@@ -111,6 +111,10 @@ absl::StatusOr<std::unique_ptr<WebServer>> WebServer::Start(const WebServerOptio
 WebServer::~WebServer() {
   if (daemon_ == nullptr) return;
   Drain(absl::Now());
+  {
+    absl::MutexLock lock(&mutex_);
+    closed_ = true;  // connections that are kept may still send requests
+  }
   for (const auto& exchange : Open()) exchange->departure->Announce();
   workers_.reset();  // every suspended connection is resumed before the library may stop
   MHD_stop_daemon(daemon_);
@@ -157,8 +161,8 @@ MHD_Result WebServer::OnRequest(void* self, MHD_Connection* connection, const ch
     answer.headers.emplace_back("Retry-After", "5");
     return exchange->Queue(std::move(answer));
   }
-  server->Dispatch(exchange);
-  return MHD_YES;
+  if (server->Dispatch(exchange)) return MHD_YES;
+  return exchange->Queue(ErrorAnswer(503, "UNAVAILABLE", "the gateway is shutting down"));
 }
 
 MHD_Result WebServer::Begin(MHD_Connection* connection, const char* url, const char* method, void** context) {
@@ -203,23 +207,23 @@ MHD_Result WebServer::TakeBody(Exchange& exchange, MHD_Connection* connection, c
   return MHD_YES;
 }
 
-void WebServer::Dispatch(const std::shared_ptr<Exchange>& exchange) {
+bool WebServer::Dispatch(const std::shared_ptr<Exchange>& exchange) {
+  absl::MutexLock lock(&mutex_);
+  if (closed_) return false;
   exchange->dispatched = true;
-  {
-    absl::MutexLock lock(&mutex_);
-    open_[exchange.get()] = exchange;
-  }
+  open_[exchange.get()] = exchange;
   exchange->Suspend();
   workers_->Post([this, exchange] {
     const auto held = static_cast<int64_t>(exchange->request.body.size());
     WebAnswer answer = app_->Answer(exchange->request, *exchange);
     body_bytes_ -= held;
     {
-      absl::MutexLock lock(&mutex_);
+      absl::MutexLock done(&mutex_);
       open_.erase(exchange.get());
     }
     exchange->Finish(std::move(answer));
   });
+  return true;
 }
 
 std::vector<std::shared_ptr<Exchange>> WebServer::Open() {

@@ -68,7 +68,8 @@ class WebServer {
 
   MHD_Result Begin(MHD_Connection* connection, const char* url, const char* method, void** exchange);
   MHD_Result TakeBody(Exchange& exchange, MHD_Connection* connection, const char* data, size_t size);
-  void Dispatch(const std::shared_ptr<Exchange>& exchange);
+  // False when the server is going.
+  bool Dispatch(const std::shared_ptr<Exchange>& exchange);
   void SweepUntilStopped();
   std::vector<std::shared_ptr<Exchange>> Open();
 
@@ -81,6 +82,7 @@ class WebServer {
 
   absl::Mutex mutex_;
   std::map<Exchange*, std::weak_ptr<Exchange>> open_ ABSL_GUARDED_BY(mutex_);
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;  // no worker takes anything any more
 
   std::unique_ptr<WorkerPool> workers_;
   MHD_Daemon* daemon_ = nullptr;

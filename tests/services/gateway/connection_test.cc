@@ -82,6 +82,7 @@ class FakeApp final : public WebApp {
   }
   WebAnswer Answer(WebRequest& request, EventSink& events) override {
     if (request.path == "/wait") {
+      waiting.Notify();
       const Departure::Scope scope(*request.departure, [this] { gone.Notify(); });
       gone.WaitForNotificationWithTimeout(kPatience);
     }
@@ -97,6 +98,7 @@ class FakeApp final : public WebApp {
     return {.body = absl::StrCat("body:", request.body)};
   }
 
+  absl::Notification waiting;
   absl::Notification gone;
   absl::Notification stream_over;
   int sent = 0;
@@ -213,10 +215,20 @@ TEST_F(WebServerTest, DrainingCallsOffWhatDoesNotEnd) {
   Start();
   const int fd = Connect();
   Write(fd, "GET /wait HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-  while (server_->connections() == 0) absl::SleepFor(absl::Milliseconds(1));
+  app_.waiting.WaitForNotification();
   server_->Drain(absl::Now() + absl::Milliseconds(100));
   server_.reset();
   ::close(fd);
+}
+
+TEST_F(WebServerTest, RequestsThatComeWhileItGoesEndSomehow) {
+  for (int i = 0; i < 20; ++i) {
+    Start();
+    const int fd = Connect();
+    Write(fd, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    server_.reset();
+    ReadAll(fd);
+  }
 }
 
 TEST(ListenTest, APortInUseIsAnError) {
