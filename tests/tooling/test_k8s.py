@@ -125,7 +125,11 @@ def test_probes_ask_the_services_own_health(overlay):
         (container,) = workload["spec"]["template"]["spec"]["containers"]
         ready, alive, started = (container[probe] for probe in ("readinessProbe", "livenessProbe", "startupProbe"))
         if workload["metadata"]["name"] == "gateway":
-            assert all(p["httpGet"] == {"path": "/healthz", "port": "http"} for p in (ready, alive, started))
+            assert ready["httpGet"] == alive["httpGet"] == started["httpGet"]
+            assert (ready["httpGet"]["path"], ready["httpGet"]["port"]) == ("/healthz", "http")
+            names = set_variables(overlay, "gateway")[0].get("IP2P_ALLOWED_HOSTS")
+            asked = [h["value"] for h in ready["httpGet"].get("httpHeaders", []) if h["name"] == "Host"]
+            assert asked == ([names] if names else [])
             continue
         port = {p["name"]: p["containerPort"] for p in container["ports"]}["grpc"]
         assert alive["grpc"] == started["grpc"] == {"port": port}
@@ -342,3 +346,12 @@ def test_workers_meet_the_coordinator_where_it_listens(overlay):
     mounts = {m["name"]: m["mountPath"] for m in container["volumeMounts"]}
     assert mounts["data"] == variables["IP2P_DATA_DIR"]
     assert re.fullmatch(r"ip2p-training-worker:0\.1\.0(-cuda)?", variables["IP2P_WORKER_IMAGE"])
+
+
+def test_the_ingress_leads_to_the_gateway_by_its_name():
+    (ingress,) = of_kind(PROD, "Ingress")
+    (rule,) = ingress["spec"]["rules"]
+    variables, _, _ = set_variables(PROD, "gateway")
+    assert rule["host"] == variables["IP2P_ALLOWED_HOSTS"] and ingress["spec"]["tls"][0]["hosts"] == [rule["host"]]
+    service = rule["http"]["paths"][0]["backend"]["service"]
+    assert (service["name"], service["port"]["name"]) == ("gateway", "http")
