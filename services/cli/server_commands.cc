@@ -11,6 +11,7 @@
 #include "services/cli/channel.h"
 #include "services/cli/commands.h"
 #include "services/cli/print_json.h"
+#include "services/cli/server_health.h"
 #include "services/cli/server_verb.h"
 
 namespace ip2p {
@@ -18,12 +19,14 @@ namespace {
 
 constexpr absl::Duration kAskTimeout = absl::Seconds(30);
 constexpr absl::Duration kReloadTimeout = absl::Minutes(30);
+constexpr absl::Duration kHealthTimeout = absl::Seconds(5);  // probes ask often and wait little
 
 struct ServerCommandFlags {
   ServerFlags server;
   bool json = false;
   std::string name;
   std::string checkpoint;
+  std::string service;
 };
 
 // "PRECISION_BF16" -> "bf16".
@@ -113,6 +116,15 @@ absl::Status Reload(const ServerCommandFlags& flags, Console& console) {
   return absl::OkStatus();
 }
 
+absl::Status Health(const ServerCommandFlags& flags, Console& console) {
+  IP2P_ASSIGN_OR_RETURN(const Connection connection, Connect(flags.server));
+  IP2P_ASSIGN_OR_RETURN(const ServingStatus status, CheckHealth(connection, flags.service, kHealthTimeout));
+  const char* name = ServingStatusName(status);
+  console.out << (flags.json ? absl::StrCat("{\"status\":\"", name, "\"}") : name) << std::endl;
+  if (status == ServingStatus::kServing) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat("the server is ", name, "; wants SERVING"));
+}
+
 }  // namespace
 
 void AddServerCommands(CLI::App& app, Console& console, Chosen& chosen) {
@@ -125,6 +137,10 @@ void AddServerCommands(CLI::App& app, Console& console, Chosen& chosen) {
   };
   add("models", "List the models that a request can name", ListModels);
   add("capabilities", "Show the server's limits and defaults", GetCapabilities);
+  CLI::App* health = add("health", "Ask whether the server serves: exit code 0, else 69", Health);
+  health->add_option(
+      "--service", flags->service,
+      "One of its gRPC services, such as ip2p.edit.v1.EditService (default: the process itself)");
   CLI::App* reload = add("reload", "Load a model's files again (admin port; running edits finish)", Reload);
   reload->add_option("--name", flags->name, "Which model (default: the first)");
   reload->add_option("--checkpoint", flags->checkpoint,
