@@ -24,7 +24,7 @@ BUILD_PACKAGES=(g++ cmake ninja-build ccache mold pkg-config git ca-certificates
   libabsl-dev libgtest-dev libgmock-dev libcurl4-openssl-dev libcli11-dev libsqlite3-dev libpq-dev libturbojpeg0-dev
   libjpeg62-turbo-dev libpng-dev libwebp-dev libgloo-dev zlib1g-dev libicu-dev libssl-dev libmicrohttpd-dev python3 python3-venv)
 TEST_PACKAGES=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev libomp-14-dev openssl postgresql prometheus
-  chromium fonts-dejavu-core)
+  docker-compose chromium fonts-dejavu-core)
 
 tests=no python=no cuda=no
 for arg in "$@"; do

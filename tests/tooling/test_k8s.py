@@ -234,7 +234,7 @@ def test_paths_and_ports_are_there(overlay, name):
     ports = {port["containerPort"] for port in container["ports"]}
     for variable, value in variables.items():
         path = value.split("=")[-1]
-        if path.startswith("/") and not path.startswith("/usr/share/ip2p/"):  # which is in the image
+        if path.startswith("/") and not path.startswith("/opt/ip2p/share/"):  # which is in the image
             assert any(path == m or path.startswith(m + "/") for m in mounted), variable
         if variable.endswith("LISTEN"):
             host, port = value.rsplit(":", 1)
