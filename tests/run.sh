@@ -2,11 +2,11 @@
 # Sets up, builds and runs every check and test, on a machine where nothing was prepared.
 #
 #   bash tests/run.sh [--full] [PART ...]
-#     --full   also what takes long: clang-tidy, ASan/UBSan and TSan builds, the clang build, the benchmarks, and the
-#              fault tests at their full size (IP2P_FULL=1)
+#     --full   also what takes long: clang-tidy, ASan/UBSan and TSan builds, the clang build, the benchmarks, the
+#              images where docker or buildah is, and the fault tests at their full size (IP2P_FULL=1)
 #     PART     only these, in the order below (setup and build come first when a part needs them)
 #
-#   setup build format proto fuzz ctest shuffle [tidy sanitize clang bench] pytest
+#   setup build format proto fuzz ctest shuffle [tidy sanitize clang bench docker] pytest
 #
 # A part that fails fails the run, yet the others still run, so that one run tells everything. Ends with pytest's own
 # summary, the names of the failed parts and their count. Exit code: 0 all passed, 1 a part failed, 2 usage.
@@ -15,7 +15,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 exec </dev/null
 
 EVERY=(setup build format proto fuzz ctest shuffle pytest)
-EVERY_FULL=(setup build format proto fuzz ctest shuffle tidy sanitize clang bench pytest)
+EVERY_FULL=(setup build format proto fuzz ctest shuffle tidy sanitize clang bench docker pytest)
 
 full=no
 wanted=()
@@ -81,6 +81,12 @@ part_bench() {
     .venv/bin/python "tests/bench/$bench.py" || failed=1
   done
   return $failed
+}
+
+# Needs an engine that only some machines have; the images' definitions are checked by pytest everywhere.
+part_docker() {
+  docker info >/dev/null 2>&1 || command -v buildah >/dev/null || { echo "neither docker nor buildah is here"; return 0; }
+  bash tests/docker/build.sh
 }
 
 # Bare "pytest" takes the tests of its folder in random order and prints the seed (pytest-randomly).
