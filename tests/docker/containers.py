@@ -56,16 +56,17 @@ class Container:
                 process.wait(60)
         self.engine.call(*(["rm", "-f"] if self.engine.name == "docker" else ["rm"]), self.name)
 
-    def command(self, *words):
-        variables = [word for name, value in self.environment.items() for word in ("--env", f"{name}={value}")]
+    def command(self, *words, user=None):
+        options = [word for name, value in self.environment.items() for word in ("--env", f"{name}={value}")]
+        options += ["--user", user] if user else []
         if self.engine.name == "docker":
-            return ["docker", "exec", *variables, self.name, *map(str, words)]
+            return ["docker", "exec", *options, self.name, *map(str, words)]
         volumes = [word for volume in self.volumes for word in ("-v", volume)]
-        return ["buildah", *self.engine.flags, "run", "--isolation", "chroot", *volumes, *variables, self.name, "--",
+        return ["buildah", *self.engine.flags, "run", "--isolation", "chroot", *volumes, *options, self.name, "--",
                 *map(str, words)]  # fmt: skip
 
-    def run(self, *words, code=0):
-        done = subprocess.run(self.command(*words), capture_output=True, text=True)
+    def run(self, *words, code=0, user=None):
+        done = subprocess.run(self.command(*words, user=user), capture_output=True, text=True)
         assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout[-1000:]}\n{done.stderr[-3000:]}"
         return done.stdout
 
