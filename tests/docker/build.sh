@@ -90,6 +90,12 @@ base_image() {
     local folder
     folder=$(mktemp -d)
     debootstrap --variant=minbase bookworm "$folder" >&2
+    # As Debian's own image does: apt keeps no packages and no index of them.
+    printf '%s\n' 'Dir::Cache::pkgcache "";' 'Dir::Cache::srcpkgcache "";' \
+      'DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb"; };' >"$folder/etc/apt/apt.conf.d/docker-clean"
+    # It trusts whom this machine trusts: indexes may lie behind a proxy with an authority of its own.
+    mkdir -p "$folder/usr/local/share/ca-certificates"
+    find /usr/local/share/ca-certificates -name '*.crt' -exec cp {} "$folder/usr/local/share/ca-certificates/" \;
     rm -rf "$folder"/var/cache/apt/* "$folder"/var/lib/apt/lists/*
     image_of "$folder" "$made" >&2
     rm -rf "$folder"
@@ -107,6 +113,11 @@ say "base"
 base=$(base_image)
 echo "$base"
 arguments=(--build-arg "RUN_BASE=$base" --build-arg "BUILD_BASE=$base")
+# Where pip finds torch on this machine, if that is a folder.
+wheels=${IP2P_WHEELS:-$(.venv/bin/python -m pip config get global.find-links 2>/dev/null || true)}
+if [ -d "$wheels" ]; then
+  arguments+=(--build-context "wheels=$wheels")
+fi
 if [ "$prebuilt" = yes ]; then
   say "programs of build/bin"
   folder=$(mktemp -d)
