@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import time
 import urllib.error
 import urllib.request
 
@@ -67,8 +68,9 @@ class WorkingCluster:
         """The job is started again and goes on."""
         self.training.until_step(self.job_id, 6)
         os.kill(self.training.worker_pid(self.job_id, 0), signal.SIGKILL)
+        deadline = time.monotonic() + 60
         while self.training.job(self.job_id).restarts == 0:
-            pass
+            assert time.monotonic() < deadline
         self.training.until(self.job_id, RUNNING)
 
     def work(self, number):
