@@ -199,7 +199,7 @@ def test_overview_tells_of_every_service(gateway):
     services = {s["name"]: s for s in gateway.get("/api/v1/overview")["services"]}
     states = {name: service["state"] for name, service in services.items()}
     assert states == {"prompts": "serving", "pairs": "absent", "training": "serving", "edits": "serving"}
-    assert any(name.startswith("ip2p_edit_requests_total") for name in services["edits"]["figures"])
+    assert any(name.startswith("ip2p_edit_queue_depth") for name in services["edits"]["figures"])
 
 
 def test_a_service_that_is_away_is_told_without_its_address():
