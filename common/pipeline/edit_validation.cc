@@ -1,8 +1,8 @@
 // ValidateEdit: every limit of an edit in one place, for the server, the client and the engine alike.
 #include "absl/strings/str_format.h"
+#include "common/base/field_faults.h"
 #include "common/base/limits.h"
 #include "common/pipeline/edit_engine.h"
-#include "common/base/field_faults.h"
 
 namespace ip2p {
 

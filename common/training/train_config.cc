@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "common/base/sha256.h"
 #include "common/base/field_faults.h"
+#include "common/base/sha256.h"
 
 namespace ip2p {
 namespace {
