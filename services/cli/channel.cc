@@ -6,7 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
-#include "grpcpp/create_channel.h"
+#include "common/rpc/client_channel.h"
 #include "grpcpp/security/credentials.h"
 #include "services/cli/files.h"
 
@@ -14,10 +14,6 @@ namespace ip2p {
 namespace {
 
 constexpr size_t kMaxSecretBytes = 1 << 20;
-constexpr int kReconnectMs = 2000;    // a server that starts again is found soon
-constexpr int kPingEveryMs = 30'000;  // a machine that vanished ends a call that waits for it
-constexpr int kPingTimeoutMs = 10'000;
-constexpr int kMaxAnswerBytes = 512 << 20;  // 8 lossless pictures of 2048 x 2048 px with room
 
 absl::StatusOr<std::string> ReadOptional(const std::string& path) {
   return path.empty() ? absl::StatusOr<std::string>("") : ReadWholeFile(path, kMaxSecretBytes);
@@ -76,13 +72,7 @@ absl::StatusOr<Connection> Connect(const ServerFlags& flags) {
   Connection connection;
   IP2P_ASSIGN_OR_RETURN(connection.token, ReadToken(flags));
   IP2P_ASSIGN_OR_RETURN(const std::shared_ptr<grpc::ChannelCredentials> credentials, Credentials(flags));
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(kMaxAnswerBytes);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMs);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kPingEveryMs);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kPingTimeoutMs);
-  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);  // however long a stream is silent
-  connection.channel = grpc::CreateCustomChannel(flags.address, credentials, arguments);
+  connection.channel = OpenChannel(flags.address, credentials);
   return connection;
 }
 

@@ -5,18 +5,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/base/status_macros.h"
+#include "common/rpc/client_channel.h"
 #include "common/storage/read_file.h"
-#include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
 
 namespace ip2p::gateway {
 namespace {
 
 constexpr size_t kMaxPemBytes = 1 << 20;
-constexpr int kReconnectMs = 2000;    // a server that starts again is found soon
-constexpr int kPingEveryMs = 30'000;  // a machine that vanished ends a call that waits for it
-constexpr int kPingTimeoutMs = 10'000;
-constexpr int kMaxAnswerBytes = 512 << 20;  // 8 lossless pictures of 2048 x 2048 px with room
 
 absl::StatusOr<std::string> ReadOptional(const std::string& path, const char* name) {
   return path.empty() ? absl::StatusOr<std::string>("") : ReadFile(path, name, kMaxPemBytes);
@@ -37,13 +33,7 @@ absl::StatusOr<Upstream> Upstream::Connect(std::string name, const std::string& 
                                            const UpstreamTls& tls) {
   if (address.empty()) return Upstream(std::move(name), nullptr);
   IP2P_ASSIGN_OR_RETURN(const std::shared_ptr<grpc::ChannelCredentials> credentials, Credentials(tls));
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(kMaxAnswerBytes);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMs);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kPingEveryMs);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kPingTimeoutMs);
-  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  return Upstream(std::move(name), grpc::CreateCustomChannel(address, credentials, arguments));
+  return Upstream(std::move(name), OpenChannel(address, credentials));
 }
 
 void Upstream::Prepare(grpc::ClientContext& context, const WebRequest& request,
