@@ -46,27 +46,35 @@ struct ReadFlags {
   bool json = false;
 };
 
-absl::StatusOr<shapes::SceneReading> ReadOne(const std::string& path, Console& console) {
-  IP2P_ASSIGN_OR_RETURN(const std::string bytes, ReadInput(path, ImageLimits().max_bytes, console.in));
-  IP2P_ASSIGN_OR_RETURN(const DecodedImage decoded, DecodeImage(bytes));
-  return shapes::ReadScene(decoded.image);
+// Its faults name the file.
+absl::StatusOr<Image> ReadPicture(const std::string& path, Console& console) {
+  const auto read = [&]() -> absl::StatusOr<Image> {
+    IP2P_ASSIGN_OR_RETURN(const std::string bytes, ReadInput(path, ImageLimits().max_bytes, console.in));
+    IP2P_ASSIGN_OR_RETURN(DecodedImage decoded, DecodeImage(bytes));
+    return std::move(decoded.image);
+  };
+  absl::StatusOr<Image> picture = read();
+  if (picture.ok()) return picture;
+  return absl::Status(picture.status().code(), absl::StrCat(path, ": ", picture.status().message()));
 }
 
 // One damaged picture of many doesn't keep the others from being read; the first fault is the outcome.
 absl::Status Read(const ReadFlags& flags, Console& console) {
   absl::Status outcome;
   for (const std::string& path : flags.images) {
-    const absl::StatusOr<shapes::SceneReading> reading = ReadOne(path, console);
-    if (!reading.ok()) {
-      const std::string fault = absl::StrCat(path, ": ", reading.status().message());
-      if (!outcome.ok()) console.err << "ip2p: " << fault << "\n";
-      outcome.Update(absl::Status(reading.status().code(), fault));
-    } else if (flags.json) {
+    const absl::StatusOr<Image> picture = ReadPicture(path, console);
+    if (!picture.ok()) {
+      if (!outcome.ok()) console.err << "ip2p: " << picture.status().message() << "\n";
+      outcome.Update(picture.status());
+      continue;
+    }
+    const shapes::SceneReading reading = shapes::ReadScene(*picture);
+    if (flags.json) {
       nlohmann::ordered_json line = {{"file", path}};
-      line.update(ReadingJson(*reading));
+      line.update(ReadingJson(reading));
       console.out << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
     } else {
-      console.out << path << ": " << ReadingText(*reading) << "\n";
+      console.out << path << ": " << ReadingText(reading) << "\n";
     }
   }
   return outcome;
@@ -84,16 +92,10 @@ absl::Status MakeSheet(const SheetFlags& flags, Console& console) {
         absl::StrCat("a sheet of ", flags.cells.size(), " words; wants three a cell: BEFORE WORDS AFTER"));
   }
   std::vector<SheetCell> cells;
-  const auto read = [&console](const std::string& path) -> absl::StatusOr<Image> {
-    IP2P_ASSIGN_OR_RETURN(const std::string bytes, ReadInput(path, ImageLimits().max_bytes, console.in));
-    absl::StatusOr<DecodedImage> decoded = DecodeImage(bytes);
-    if (decoded.ok()) return std::move(decoded->image);
-    return absl::Status(decoded.status().code(), absl::StrCat(path, ": ", decoded.status().message()));
-  };
   for (size_t i = 0; i < flags.cells.size(); i += 3) {
     SheetCell& cell = cells.emplace_back(SheetCell{.title = flags.cells[i + 1]});
-    IP2P_ASSIGN_OR_RETURN(cell.before, read(flags.cells[i]));
-    IP2P_ASSIGN_OR_RETURN(cell.after, read(flags.cells[i + 2]));
+    IP2P_ASSIGN_OR_RETURN(cell.before, ReadPicture(flags.cells[i], console));
+    IP2P_ASSIGN_OR_RETURN(cell.after, ReadPicture(flags.cells[i + 2], console));
     const shapes::SceneReading reading = shapes::ReadScene(cell.after);
     cell.note = ReadingText(reading);
     cell.good = reading.seen();
