@@ -5,6 +5,7 @@ import json
 import random
 import shutil
 
+import pytest
 from datasets_on_disk import make_original
 from prompt_server import PromptServer
 from server import Server, ServerProcess
@@ -90,13 +91,14 @@ class Gateway(ServerProcess):
 
 
 class WholeCluster:
-    """Everything that the pages show, in `folder`. The trained model's export is another tiny one."""
+    """Everything that the pages show, in `folder`. The trained model's export is one of the same shapes, since
+    promoting it changes what other tests edit with."""
 
     def __init__(self, stubs, checkpoint, folder, step_s=0.05):
         models = folder / "models"
         models.mkdir(parents=True)
         shutil.copytree(checkpoint("tiny"), models / "main")
-        self.folder, self.export = folder, checkpoint("tiny-odd")
+        self.folder, self.export = folder, checkpoint("tiny", seed=1)
         self.samples = make_scored(folder / "datasets" / "scored")
         make_original(folder / "datasets" / "plain")
         self.parts = []
@@ -141,3 +143,11 @@ class WholeCluster:
     def close(self):
         for part in reversed(self.parts):
             part.close()
+
+
+@pytest.fixture(scope="module")
+def cluster(stubs, checkpoint, tmp_path_factory):
+    """One for all tests of a file."""
+    made = WholeCluster(stubs, checkpoint, tmp_path_factory.mktemp("cluster"))
+    yield made
+    made.close()

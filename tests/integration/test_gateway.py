@@ -9,20 +9,13 @@ import time
 import numpy as np
 import pytest
 from conftest import ROOT
-from gateway_cluster import SCORES, Gateway, WholeCluster, judge
+from gateway_cluster import SCORES, Gateway, cluster, judge  # noqa: F401  (fixture)
 from PIL import Image
 from server import stubs  # noqa: F401  (fixture)
 
 PHOTO = ROOT / "tests" / "testdata" / "photo.jpg"
 SMALL = {"instruction": "make it snow", "steps": 4, "resolution": 64, "seed": 1}
 PATIENCE_S = 120  # a test that needs it has failed
-
-
-@pytest.fixture(scope="module")
-def cluster(stubs, checkpoint, tmp_path_factory):
-    made = WholeCluster(stubs, checkpoint, tmp_path_factory.mktemp("cluster"))
-    yield made
-    made.close()
 
 
 @pytest.fixture

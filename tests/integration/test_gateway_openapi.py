@@ -7,19 +7,12 @@ import sys
 import pytest
 import yaml
 from conftest import ROOT
-from gateway_cluster import WholeCluster
+from gateway_cluster import cluster  # noqa: F401  (fixture)
 from server import stubs  # noqa: F401  (fixture)
 
 FILE = ROOT / "services" / "gateway" / "openapi.yaml"
 # Events without an end, and what would end the cluster's own job; test_gateway.py has them.
 STREAMS = "/watch$"
-
-
-@pytest.fixture(scope="module")
-def cluster(stubs, checkpoint, tmp_path_factory):
-    made = WholeCluster(stubs, checkpoint, tmp_path_factory.mktemp("cluster"))
-    yield made
-    made.close()
 
 
 def test_the_description_is_served_and_names_every_route(cluster):

