@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,15 +12,19 @@
 
 namespace ip2p {
 
+// In place of a resolution: the model's own, ModelConfig::native_resolution(). An engine puts it in.
+inline constexpr int kNativeResolution = std::numeric_limits<int>::min();
+
 // Field names equal the flags' and the proto's. Limits are checked by ValidateEdit.
 struct EditParams {
   std::string instruction;  // at most 4 KiB of UTF-8; empty returns the input
   std::string negative;     // negative prompt; empty is the reference's empty text
   int steps = 100;          // 1..1000
-  int resolution = 512;     // longest side in px, a multiple of 64 in 64..2048; 0 keeps the photo's own size
-  double cfg_text = 7.5;    // text guidance scale, 0..100
-  double cfg_image = 1.5;   // image guidance scale, 0..100
-  uint32_t seed = 0;        // output i of a request uses seed + i (modulo 2^32)
+  // Longest side in px, a multiple of 64 in 64..2048; 0 keeps the photo's own size.
+  int resolution = kNativeResolution;
+  double cfg_text = 7.5;   // text guidance scale, 0..100
+  double cfg_image = 1.5;  // image guidance scale, 0..100
+  uint32_t seed = 0;       // output i of a request uses seed + i (modulo 2^32)
   SamplerKind sampler = SamplerKind::kEulerA;
   SigmaSchedule schedule = SigmaSchedule::kDefault;
   int count = 1;          // outputs, 1..8

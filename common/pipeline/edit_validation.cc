@@ -11,7 +11,7 @@ absl::Status ValidateEdit(const EditParams& params, const Image& input) {
   faults.Text("instruction", params.instruction);
   faults.Text("negative", params.negative);
   faults.Whole("steps", params.steps, 1, kMaxSteps);
-  if (params.resolution != 0 &&
+  if (params.resolution != 0 && params.resolution != kNativeResolution &&
       (params.resolution < 64 || params.resolution > kMaxResolution || params.resolution % 64 != 0)) {
     faults.Add(
         absl::StrFormat("resolution is %d; wants a multiple of 64 in 64..%d, or 0 for the photo's own size",

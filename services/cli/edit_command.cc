@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/miniature.h"
 #include "common/base/status_macros.h"
 #include "common/image/decode.h"
 #include "common/storage/atomic_file.h"
@@ -63,7 +64,7 @@ nlohmann::json ToJson(const EditTask& task, const EditAnswer& answer, const std:
            {{"instruction", p.instruction},
             {"negative", p.negative},
             {"steps", p.steps},
-            {"resolution", p.resolution},
+            {"resolution", answer.resolution},
             {"cfg_text", p.cfg_text},
             {"cfg_image", p.cfg_image},
             {"seed", p.seed},
@@ -90,6 +91,7 @@ absl::Status WriteFiles(const EditTask& task, const EditAnswer& answer, const st
 
 absl::Status RunEdit(const EditFlags& flags, EditTask task, Console& console) {
   IP2P_ASSIGN_OR_RETURN(task.photo, ReadInput(flags.input, ImageLimits{}.max_bytes, console.in));
+  if (flags.miniature) console.err << "no model is named: " << kMiniatureNote << "\n" << std::flush;
   const absl::Time start = console.clock->Now();
   absl::StatusOr<EditAnswer> answer = absl::InternalError("not run");
   {

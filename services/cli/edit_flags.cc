@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/limits.h"
+#include "common/base/miniature.h"
 #include "common/base/random.h"
 #include "common/base/status_macros.h"
 #include "services/cli/word_check.h"
@@ -28,8 +29,8 @@ void AddParams(CLI::App& app, EditFlags& flags) {
   EditParams& p = flags.params;
   app.add_option("--steps", p.steps, "Denoising steps, 1..1000")->capture_default_str();
   app.add_option("--resolution", p.resolution,
-                 "Longest side in px, a multiple of 64; 0 keeps the photo's own size")
-      ->capture_default_str();
+                 "Longest side in px, a multiple of 64; 0 keeps the photo's own size (default: the model's "
+                 "own, 512 for Stable Diffusion 1.x)");
   app.add_option("--seed", flags.seed,
                  "Seed of the noise, 0..4294967295; picture i uses seed + i (default: random)")
       ->check(CLI::Range(int64_t{0}, kMaxSeed));
@@ -92,7 +93,13 @@ absl::StatusOr<EditTask> TaskFromFlags(EditFlags& flags) {
         absl::StrCat("count is ", flags.params.count, "; wants 1 with --output -"));
   }
   if (flags.server.address.empty() && flags.local.model.path.empty() && !flags.params.instruction.empty()) {
-    return absl::InvalidArgumentError("no model is named; wants --ckpt PATH, or --server HOST:PORT");
+    const absl::StatusOr<std::string> path = FindMiniature("edit");
+    if (!path.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("no model is named, and ", path.status().message(),
+                                                     "; wants --ckpt PATH, or --server HOST:PORT"));
+    }
+    flags.local.model.path = *path;
+    flags.miniature = true;
   }
   task.output.quality = flags.quality;
   task.output.lossless = flags.lossless;

@@ -25,6 +25,7 @@ struct EditFlags {
   int preview_every = 10;
   bool json = false;
   ModelFlags local;
+  bool miniature = false;  // no model is named: it is the miniature
   std::string server_model;
   ServerFlags server;
 };
@@ -32,7 +33,7 @@ struct EditFlags {
 void AddEditFlags(CLI::App& app, EditFlags& flags);
 
 // The flags as a task, without the photo. Draws the seed. Errors: INVALID_ARGUMENT (the output's format
-// cannot be told, neither --ckpt nor --server).
+// cannot be told; no model is named and the miniature is not here).
 absl::StatusOr<EditTask> TaskFromFlags(EditFlags& flags);
 
 }  // namespace ip2p

@@ -24,7 +24,7 @@ edit::v1::StreamEditRequest ToProto(const EditTask& task, const std::string& mod
   params.set_instruction(task.params.instruction);
   params.set_negative(task.params.negative);
   params.set_steps(task.params.steps);
-  params.set_resolution(task.params.resolution);
+  if (task.params.resolution != kNativeResolution) params.set_resolution(task.params.resolution);
   params.set_cfg_text(task.params.cfg_text);
   params.set_cfg_image(task.params.cfg_image);
   params.set_seed(task.params.seed);
@@ -53,6 +53,7 @@ absl::StatusOr<EditAnswer> AnswerFromProto(edit::v1::EditResult result, int coun
   EditAnswer answer;
   answer.instruction_truncated = result.instruction_truncated();
   answer.negative_truncated = result.negative_truncated();
+  answer.resolution = result.params().resolution();
   answer.model = result.model();
   for (edit::v1::EditOutput& output : *result.mutable_outputs()) {
     EditedFile file;

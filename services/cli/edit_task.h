@@ -33,6 +33,7 @@ struct EditedFile {
 
 struct EditAnswer {
   std::vector<EditedFile> files;
+  int resolution = 0;  // as used: the model's own where the task names none
   bool instruction_truncated = false;
   bool negative_truncated = false;
   std::string model;

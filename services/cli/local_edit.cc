@@ -46,14 +46,17 @@ absl::StatusOr<EditAnswer> EditLocally(const TorchVerbs* torch, const LocalModel
   const absl::Time deadline = absl::Now() + task.timeout;
   IP2P_ASSIGN_OR_RETURN(DecodedImage photo, DecodeImage(task.photo));
   IP2P_RETURN_IF_ERROR(ValidateEdit(task.params, photo.image));
+  EditParams unedited = task.params;
+  if (unedited.resolution == kNativeResolution) unedited.resolution = ModelConfig().native_resolution();
   absl::StatusOr<EditResult> result =
       task.params.instruction.empty()
-          ? Unedited(std::move(photo.image), task.params)
+          ? Unedited(std::move(photo.image), unedited)
           : RunEngine(*torch, model, std::move(photo.image), task.params, deadline, listener, cancellation);
   if (!result.ok()) return result.status();
   EditAnswer answer;
   answer.instruction_truncated = result->instruction_truncated;
   answer.negative_truncated = result->negative_truncated;
+  answer.resolution = result->params.resolution;
   answer.model = ModelName(model.path);
   for (const EditOutput& output : result->outputs) {
     EncodeOptions options = task.output;

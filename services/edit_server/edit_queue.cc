@@ -83,7 +83,7 @@ absl::Status EditQueue::CheckRoom(const EditTask& task, absl::Time deadline, abs
   if (left <= absl::ZeroDuration()) {
     return absl::DeadlineExceededError("the deadline passed before the edit was admitted");
   }
-  // The estimate assumes a photo of 512 px where the resolution is the photo's own, so it decides nothing
+  // The estimate assumes the model's own resolution where it is to be the photo's, so it decides nothing
   // then.
   if (task.params.resolution != 0 && !task.params.instruction.empty() && left < estimate / 2) {
     return absl::DeadlineExceededError(absl::StrFormat("deadline is %.1f s away; the estimate is %.1f s",
@@ -96,6 +96,8 @@ absl::Status EditQueue::CheckRoom(const EditTask& task, absl::Time deadline, abs
 absl::StatusOr<EditQueue::Ticket> EditQueue::Start(EditTask task, absl::Time deadline,
                                                    EditListener* listener) {
   IP2P_ASSIGN_OR_RETURN(LoadedModel model, models_.Get(task.model));
+  if (task.params.resolution == kNativeResolution)
+    task.params.resolution = model.engine->config().native_resolution();
   const absl::Duration estimate =
       task.params.instruction.empty() ? absl::ZeroDuration() : model.engine->Estimate(task.params);
   while (true) {
