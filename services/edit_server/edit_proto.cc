@@ -244,7 +244,9 @@ edit::v1::GetCapabilitiesResponse CapabilitiesProto(const CapabilityFacts& facts
     wire.add_input_formats(theirs);
     wire.add_output_formats(theirs);
   }
-  *wire.mutable_defaults() = ToProto(EditParams());
+  EditParams defaults;
+  defaults.resolution = facts.native_resolution;
+  *wire.mutable_defaults() = ToProto(defaults);
   wire.mutable_defaults()->clear_seed();
 
   edit::v1::EditLimits& limits = *wire.mutable_limits();
