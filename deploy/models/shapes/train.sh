@@ -80,7 +80,8 @@ say pictures
 "$ip2p" shapes draw --out-dir "$data/sets/pictures" --count 20000 --seed 1
 stage_done pictures
 
-train vae-crops --fresh-config configs/diffusion
+[ -e "$data/models/vae" ] || train vae-crops --fresh-config configs/diffusion
+stage_done vae-crops
 train vae --base-checkpoint models/vae-crops
 
 # Configs of all, and the weights of the autoencoder: the others start fresh.
