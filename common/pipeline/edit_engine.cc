@@ -370,8 +370,9 @@ class Engine final : public EditEngine {
   }
 
   absl::Duration Cost(const EditParams& params, int pixels) const {
-    const int branches =
-        static_cast<int>(GuidanceBranches({.text = params.cfg_text, .image = params.cfg_image}).size());
+    const int branches = static_cast<int>(
+        GuidanceBranches({.text = params.cfg_text, .image = params.cfg_image}, params.auto_mask.has_value())
+            .size());
     return cost_.Evaluations(EvaluationsFor(params.sampler, params.steps) * params.count, branches, pixels) +
            cost_.Fixed(pixels * params.count);
   }

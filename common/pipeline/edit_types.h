@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "common/diffusion/kinds.h"
 #include "common/image/image.h"
+#include "common/image/mask.h"
 
 namespace ip2p {
 
@@ -29,7 +31,17 @@ struct EditParams {
   SigmaSchedule schedule = SigmaSchedule::kDefault;
   int count = 1;          // outputs, 1..8
   int preview_every = 0;  // steps between previews; 0: none
+  // Keep the rest of the photo as it is (masked_edit.h): outside of a mask of the photo's size, or, where the
+  // difference that the instruction makes is at least auto_mask (0..1) of what it makes at most. Not both.
+  std::shared_ptr<const Mask> mask;
+  std::optional<double> auto_mask;
+  int mask_feather = 8;  // px over which the edit fades in, inwards from the mask's edge; 0..64
 };
+
+// Whether an edit is masked: then its result has the photo's own size, and its bytes outside of the mask.
+inline bool KeepsTheRest(const EditParams& params) {
+  return params.mask != nullptr || params.auto_mask.has_value();
+}
 
 struct EditProgress {
   int output = 0;  // which of `count`
@@ -41,6 +53,9 @@ struct EditProgress {
 struct EditOutput {
   Image image;
   uint32_t seed = 0;
+  // auto_mask only. From the engine: the instruction's relevance in each latent cell, 0..255. After
+  // KeepTheRest: the mask that was used, of the photo's size.
+  Mask mask;
 };
 
 struct EditResult {
