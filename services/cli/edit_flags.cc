@@ -2,6 +2,9 @@
 // ValidateEdit (the server's too), so that both ways of editing refuse the same with the same text.
 #include "services/cli/edit_flags.h"
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/limits.h"
 #include "common/base/miniature.h"
@@ -23,6 +26,54 @@ absl::StatusOr<ImageFormat> OutputFormat(const EditFlags& flags) {
   if (!flags.format.empty()) return ImageFormatOfPath("." + flags.format);
   if (flags.output == "-") return ImageFormat::kPng;
   return ImageFormatOfPath(flags.output);
+}
+
+constexpr double kAutoMask = 0.5;
+
+void AddMaskFlags(CLI::App& app, EditFlags& flags) {
+  app.add_option("--mask", flags.mask,
+                 "Edit only where this picture of the photo's size is white; the rest stays as it is")
+      ->group("Keep the rest");
+  app.add_option("--auto-mask", flags.auto_mask,
+                 "Edit only what the instruction is about: where it makes this part, 0..1, of the most "
+                 "difference (alone: 0.5)")
+      ->expected(0, 1)
+      ->group("Keep the rest");
+  app.add_option(
+         "--mask-feather", flags.params.mask_feather,
+         "Width over which the edit fades in, inwards from the mask's edge, in px of the photo, 0..64")
+      ->capture_default_str()
+      ->group("Keep the rest");
+  app.add_option("--mask-output", flags.mask_output, "Where to write the mask that --auto-mask found: .png")
+      ->group("Keep the rest");
+}
+
+// The result has the photo's own size and, outside of the mask, its pixels bit for bit.
+absl::Status ReadMaskFlags(const EditFlags& flags, EditTask& task) {
+  if (!flags.auto_mask.empty() && flags.auto_mask != "false") {
+    double threshold = kAutoMask;
+    if (flags.auto_mask != "true" && !absl::SimpleAtod(flags.auto_mask, &threshold)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--auto-mask is \"", flags.auto_mask, "\"; wants a number in 0..1, or nothing"));
+    }
+    task.params.auto_mask = threshold;
+  }
+  if (!flags.mask.empty() && task.params.auto_mask) {
+    return absl::InvalidArgumentError("--mask and --auto-mask are both given; wants one of them");
+  }
+  if (!flags.mask_output.empty() && !task.params.auto_mask) {
+    return absl::InvalidArgumentError("--mask-output is given without --auto-mask, which finds a mask");
+  }
+  if (!flags.mask_output.empty() && !absl::EndsWithIgnoreCase(flags.mask_output, ".png")) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--mask-output is ", flags.mask_output, "; wants a name that ends in .png"));
+  }
+  if ((!flags.mask.empty() || task.params.auto_mask) && !IsLossless(task.output)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("output is ", absl::AsciiStrToUpper(ImageFormatName(task.output.format)),
+                     "; a masked edit keeps pixels as they are, wants PNG or WebP with --lossless"));
+  }
+  return absl::OkStatus();
 }
 
 void AddParams(CLI::App& app, EditFlags& flags) {
@@ -57,6 +108,7 @@ void AddEditFlags(CLI::App& app, EditFlags& flags) {
   app.add_option("-e,--edit", flags.params.instruction, "What to change; \"\" only fits the size")
       ->required();
   AddParams(app, flags);
+  AddMaskFlags(app, flags);
   app.add_option("--format", flags.format, "png, jpg or webp (default: the output's extension; png for -)")
       ->check(CLI::IsMember({"png", "jpg", "jpeg", "webp"}));
   app.add_option("--quality", flags.quality, "1..100, for JPEG and WebP")
@@ -105,6 +157,7 @@ absl::StatusOr<EditTask> TaskFromFlags(EditFlags& flags) {
   task.output.lossless = flags.lossless;
   task.embed_parameters = !flags.no_parameters;
   task.params = flags.params;
+  IP2P_RETURN_IF_ERROR(ReadMaskFlags(flags, task));
   task.params.seed = flags.seed < 0 ? RandomUint32() : static_cast<uint32_t>(flags.seed);
   task.params.preview_every = flags.preview_dir.empty() ? 0 : flags.preview_every;
   IP2P_ASSIGN_OR_RETURN(task.params.sampler, ParseSampler(flags.sampler));

@@ -18,6 +18,7 @@ edit::v1::StreamEditRequest ToProto(const EditTask& task, const std::string& mod
   request.set_preview_every(task.params.preview_every);
   edit::v1::EditRequest& edit = *request.mutable_edit();
   edit.mutable_image()->set_data(task.photo);
+  if (!task.mask.empty()) edit.mutable_mask()->set_data(task.mask);
   edit.set_model(model);
 
   edit::v1::EditParams& params = *edit.mutable_params();
@@ -29,6 +30,8 @@ edit::v1::StreamEditRequest ToProto(const EditTask& task, const std::string& mod
   params.set_cfg_image(task.params.cfg_image);
   params.set_seed(task.params.seed);
   params.set_count(task.params.count);
+  if (task.params.auto_mask) params.set_auto_mask(*task.params.auto_mask);
+  params.set_mask_feather(task.params.mask_feather);
   edit::v1::Sampler sampler = edit::v1::SAMPLER_UNSPECIFIED;
   edit::v1::Sampler_Parse(WireName("SAMPLER_", SamplerName(task.params.sampler)), &sampler);
   params.set_sampler(sampler);
@@ -45,7 +48,8 @@ edit::v1::StreamEditRequest ToProto(const EditTask& task, const std::string& mod
   return request;
 }
 
-absl::StatusOr<EditAnswer> AnswerFromProto(edit::v1::EditResult result, int count) {
+absl::StatusOr<EditAnswer> AnswerFromProto(edit::v1::EditResult result, const EditParams& params) {
+  const int count = params.count;
   if (result.outputs_size() != count) {
     return absl::InternalError(
         absl::StrCat("server's answer holds ", result.outputs_size(), " pictures; wants ", count));
@@ -61,6 +65,10 @@ absl::StatusOr<EditAnswer> AnswerFromProto(edit::v1::EditResult result, int coun
     file.width = output.image().width();
     file.height = output.image().height();
     file.bytes = std::move(*output.mutable_image()->mutable_data());
+    file.mask = std::move(*output.mutable_mask()->mutable_data());
+    if (params.auto_mask && file.mask.empty()) {
+      return absl::InternalError("server's answer holds no mask; wants the one that was found");
+    }
     answer.files.push_back(std::move(file));
   }
   return answer;
