@@ -92,17 +92,21 @@ class Measurement {
 
   absl::Status MeasureRetrieval() {
     for (int64_t first = 0; first < RetrievalCases(); first += kAmong) {
+      std::vector<SampledScene> scenes;
       std::vector<Image> pictures;
       std::vector<std::string> captions;
       for (int64_t i = first; i < first + kAmong; ++i) {
-        const SampledScene scene = Scene(kParts, i);
+        const SampledScene& scene = scenes.emplace_back(Scene(kParts, i));
         pictures.push_back(shapes::DrawScene(scene.placed));
         captions.push_back(scene.caption);
       }
       IP2P_ASSIGN_OR_RETURN(const auto cosines, models_.parts.Match(pictures, captions));
       for (size_t i = 0; i < cosines.size(); ++i) {
         const auto best = std::max_element(cosines[i].begin(), cosines[i].end()) - cosines[i].begin();
-        figures_.retrieval.Add(captions[static_cast<size_t>(best)] == captions[i]);
+        // Another picture's caption may say nothing but what is true of this one too.
+        const SampledScene& found = scenes[static_cast<size_t>(best)];
+        figures_.retrieval.Add(
+            shapes::DifferenceFromScene(shapes::ReadScene(pictures[i]), found.told.scene).empty());
       }
       IP2P_RETURN_IF_ERROR(Made(kAmong));
     }

@@ -61,7 +61,7 @@ struct EditTally {
 struct ShapesFigures {
   double psnr = 0;   // dB: mean over pictures of what the autoencoder gives back
   Tally same_scene;  // the oracle reads the same scene in it
-  Tally retrieval;   // CLIP finds a picture's caption among 64
+  Tally retrieval;   // CLIP finds, among 64 captions, one that is true of a picture
   Tally one_object;  // text-to-image: the oracle reads the caption
   Tally two_objects;
   EditTally edits;                         // at the options' guidance

@@ -1,8 +1,8 @@
 """deploy/models/shapes: the losses that are committed are those of the recipe, and its first steps give them again.
 
 By default the first steps of the stages that begin at once; with IP2P_FULL=1 the first hundred, and text-to-image too,
-whose 20,000 pictures are encoded before its first step. The second autoencoder stage and the edit stage start from what
-hours of earlier stages made (the stage on crops, the pairs), which is not shipped."""
+whose 20,000 pictures are encoded before its first step. The second stages of the autoencoder and of CLIP, and the edit
+stage, start from what earlier stages made (their first stages, the pairs), which is not shipped."""
 
 import json
 import math
@@ -16,7 +16,7 @@ import pytest
 from conftest import ROOT
 
 SHAPES = ROOT / "deploy" / "models" / "shapes"
-STAGES = ("vae-crops", "vae", "text-to-image", "clip", "edit")
+STAGES = ("vae-crops", "vae", "text-to-image", "clip-first", "clip", "edit")
 FULL = os.environ.get("IP2P_FULL") == "1"
 
 
@@ -62,7 +62,7 @@ def first_steps(spec, run, steps, patience):
 
 @pytest.mark.parametrize(("stage", "steps"), [
     ("vae-crops", 100 if FULL else 12),
-    ("clip", 100 if FULL else 6),
+    ("clip-first", 100 if FULL else 6),
     pytest.param("text-to-image", 100, marks=pytest.mark.skipif(not FULL, reason="encodes 20,000 pictures; --full")),
 ])  # fmt: skip
 def test_the_first_steps_give_the_committed_losses(stage, steps, pictures, tmp_path):
@@ -70,7 +70,7 @@ def test_the_first_steps_give_the_committed_losses(stage, steps, pictures, tmp_p
     shutil.copytree(SHAPES / "configs", configs)
     spec = json.loads((SHAPES / "recipe" / f"{stage}.json").read_text())
     spec["dataset"] = str(pictures)
-    spec["fresh_config"] = str(configs / ("clip" if stage == "clip" else "diffusion"))
+    spec["fresh_config"] = str(configs / ("clip" if stage == "clip-first" else "diffusion"))
     if stage == "text-to-image":
         for file in (SHAPES / "text-to-image" / "vae").iterdir():
             shutil.copy(file, configs / "diffusion" / "vae")

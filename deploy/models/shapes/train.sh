@@ -4,7 +4,8 @@
 #
 #   bash deploy/models/shapes/train.sh [--work DIR] [--until STAGE] [--threads N]
 #     --work     folder of everything that is made (4 GB); default build/shapes
-#     --until    stop after this stage: pictures vae-crops vae text-to-image clip prompts pairs edit; default: edit.
+#     --until    stop after this stage: pictures vae-crops vae text-to-image clip-first clip prompts pairs
+#                edit; default: edit.
 #                "ablation" goes on: the same short training on these pairs and on ones that no CLIP chose
 #     --threads  CPU threads of the training worker and of the pairs; default: all
 #
@@ -94,7 +95,9 @@ if [ ! -e "$data/configs/with-vae" ]; then
 fi
 train text-to-image --fresh-config configs/with-vae
 
-train clip --fresh-config configs/clip
+[ -e "$data/models/clip" ] || train clip-first --fresh-config configs/clip
+stage_done clip-first
+train clip --base-checkpoint models/clip-first
 
 say prompts
 "$ip2p" prompts generate --provider shapes --captions "$data/sets/pictures/captions.jsonl" \
