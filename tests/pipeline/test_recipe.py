@@ -16,7 +16,9 @@ import pytest
 from conftest import ROOT
 
 SHAPES = ROOT / "deploy" / "models" / "shapes"
-STAGES = ("vae-crops", "vae", "text-to-image", "clip-first", "clip", "edit")
+# Those that were trained so far, in their order.
+STAGES = [name for name in ("vae-crops", "vae", "text-to-image", "clip-first", "clip", "edit")
+          if (SHAPES / "curves" / f"{name}.jsonl").exists()]  # fmt: skip
 FULL = os.environ.get("IP2P_FULL") == "1"
 
 

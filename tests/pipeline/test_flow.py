@@ -1,4 +1,4 @@
-"""deploy/demo.sh as a user runs it, at a small size: captions, prompts, pairs, training, promotion, edits, with the
+"""deploy/flow.sh as a user runs it, at a small size: captions, prompts, pairs, training, promotion, edits, with the
 shipped miniature. What comes out is judged by the oracle (`ip2p shapes read`)."""
 
 import collections
@@ -13,6 +13,8 @@ from PIL import Image
 IP2P = ROOT / "build" / "bin" / "ip2p"
 COLORS = "red|orange|yellow|green|blue|purple|pink|brown|black|white"
 SHAPES = "circle|square|triangle|star|heart|diamond|cross|ring"
+# Until it is trained; without it there is no flow to run.
+pytestmark = pytest.mark.skipif(not (ROOT / "deploy/models/shapes/edit").is_dir(), reason="no edit model is shipped yet")
 OBJECT = re.compile(f"({COLORS}) ({SHAPES})")
 
 
@@ -34,8 +36,8 @@ def told(caption):
 
 @pytest.fixture(scope="module")
 def flow(tmp_path_factory):
-    out = tmp_path_factory.mktemp("demo") / "run"
-    done = subprocess.run(["bash", "deploy/demo.sh", "--no-build", "--captions", "4", "--train-steps", "6", "--steps",
+    out = tmp_path_factory.mktemp("flow") / "run"
+    done = subprocess.run(["bash", "deploy/flow.sh", "--no-build", "--captions", "4", "--train-steps", "6", "--steps",
                            "20", "--out", out], cwd=ROOT, capture_output=True, text=True, timeout=1200)  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return out, done.stdout
@@ -80,7 +82,6 @@ def test_training_ran_and_its_checkpoint_is_what_edits(flow):
     (job,) = (out / "jobs").iterdir()
     assert len(lines(job / "metrics.jsonl")) == 6
     log = (out / "logs" / "edit_server.log").read_text()
-    assert "no model is named: taking the miniature" in log
     assert log.count('"model loaded"') + log.count('"model reloaded"') == 2
 
 
