@@ -20,7 +20,7 @@ Image Photo(int width, int height) {
   return image;
 }
 
-std::shared_ptr<const Mask> Box(int width, int height, int left, int top, int right, int bottom) {
+std::shared_ptr<const Mask> BoxMask(int width, int height, int left, int top, int right, int bottom) {
   auto mask = std::make_shared<Mask>(Mask{width, height, std::vector<uint8_t>(size_t{1} * width * height)});
   for (int y = top; y < bottom; ++y) {
     std::fill_n(mask->values.begin() + static_cast<size_t>(y) * width + left, right - left, 255);
@@ -71,7 +71,7 @@ TEST_P(MaskedEngineTest, WhatIsDenoisedOutsideIsThePhotoWhateverIsAskedFor) {
   const Image photo = Photo(128, 128);
   EditParams params = Params();
   params.sampler = GetParam();
-  params.mask = Box(128, 128, 8, 8, 40, 40);
+  params.mask = BoxMask(128, 128, 8, 8, 40, 40);
   const auto first = Edited(*engine, photo, params);
   params.instruction = "turn it into the sea";
   params.seed = 99;
@@ -91,7 +91,7 @@ TEST(MaskedEngine, AMaskOfEverythingIsTheEditWithoutOne) {
   const Image photo = Photo(128, 64);  // of the size that is denoised, so that nothing is resized
   EditParams params = Params();
   const auto plain = Edited(*engine, photo, params);
-  params.mask = Box(128, 64, 0, 0, 128, 64);
+  params.mask = BoxMask(128, 64, 0, 0, 128, 64);
   auto masked = Edited(*engine, photo, params);
   ASSERT_TRUE(plain.ok() && masked.ok());
   ASSERT_TRUE(KeepTheRest(photo, *masked).ok());
@@ -103,7 +103,7 @@ TEST(MaskedEngine, TheWholePhotoIsSeenNotItsMiddle) {
   const Image photo = Photo(127, 64);  // the reference would crop it to 64x64
   EditParams params = Params();
   params.resolution = 64;
-  params.mask = Box(127, 64, 100, 0, 127, 64);
+  params.mask = BoxMask(127, 64, 100, 0, 127, 64);
   auto result = Edited(*engine, photo, params);
   ASSERT_TRUE(result.ok()) << result.status();
   ASSERT_TRUE(KeepTheRest(photo, *result).ok());
@@ -117,7 +117,7 @@ TEST(MaskedEngine, TheWholePhotoIsSeenNotItsMiddle) {
 TEST(MaskedEngine, PreviewsShowThePhotoAround) {
   auto engine = MakeEngine();
   EditParams params = Params();
-  params.mask = Box(128, 128, 0, 0, 32, 32);
+  params.mask = BoxMask(128, 128, 0, 0, 32, 32);
   params.preview_every = 1;
   std::vector<Image> previews;
   ASSERT_TRUE(Edited(*engine, Photo(128, 128), params, &previews).ok());
@@ -181,7 +181,7 @@ TEST(MaskedEngine, AThresholdOfZeroIsTheEditWithoutAMask) {
 TEST(MaskedEngine, MasksThatDoNotFitAreRefused) {
   auto engine = MakeEngine();
   EditParams params = Params();
-  params.mask = Box(64, 128, 0, 0, 1, 1);
+  params.mask = BoxMask(64, 128, 0, 0, 1, 1);
   EXPECT_TRUE(absl::IsInvalidArgument(Edited(*engine, Photo(128, 64), params).status()));
 }
 
