@@ -48,8 +48,14 @@ def overview():
         row("Gateway"),
         lines("Web requests by status", (f"sum by (code) (rate(ip2p_gateway_requests_total{RATE}))", "{{code}}"), "reqps",
               stacked=True),
+        lines("Web requests by route", (f"sum by (route) (rate(ip2p_gateway_requests_total{RATE}))", "{{route}}"), "reqps",
+              stacked=True),
         lines("Time of web requests, p95", ("ip2p:gateway_request_duration_seconds:p95_5m", "{{route}}"), "s"),
-        lines("Streams under way", ("sum(ip2p_gateway_open_streams)", "edits and watches")),
+        lines("Web requests refused",
+              (f'sum by (route, code) (rate(ip2p_gateway_requests_total{{code=~"4..|503"}}{RATE}))', "{{code}} {{route}}"),
+              "reqps", "401 and 403: token or origin; 413: too large; 429 and 503: too much at once, or a service is away. "
+              f"{ONLY_ON_FAILURE}", width=12),
+        lines("Streams under way", ("sum(ip2p_gateway_open_streams)", "edits and watches"), width=12),
     ])
 
 
