@@ -6,20 +6,30 @@
 
 #include "common/base/log.h"
 #include "common/base/random.h"
+#include "common/base/trace_parent.h"
 #include "common/rpc/status.h"
 
 namespace ip2p {
 namespace {
 
 constexpr char kRequestIdHeader[] = "x-request-id";
+constexpr char kTraceParentHeader[] = "traceparent";
+
+// Empty when the caller sent none.
+std::string HeaderOf(const grpc::ServerContextBase& context, const char* name) {
+  const auto header = context.client_metadata().find(name);
+  if (header == context.client_metadata().end()) return "";
+  return {header->second.data(), header->second.size()};
+}
 
 std::string RequestIdOf(const grpc::ServerContextBase& context) {
-  const auto header = context.client_metadata().find(kRequestIdHeader);
-  if (header != context.client_metadata().end()) {
-    std::string id(header->second.data(), header->second.size());
-    if (IsRequestId(id)) return id;
-  }
-  return RandomRequestId();
+  std::string id = HeaderOf(context, kRequestIdHeader);
+  return IsRequestId(id) ? id : RandomRequestId();
+}
+
+std::string TraceParentOf(const grpc::ServerContextBase& context) {
+  std::string given = HeaderOf(context, kTraceParentHeader);
+  return IsTraceParent(given) ? given : "";
 }
 
 // Faults of ours are errors, faults of callers are not.
@@ -65,7 +75,8 @@ CallScope::CallScope(grpc::ServerContextBase& context, const CallEnvironment& en
       deadline_(context.deadline() == std::chrono::system_clock::time_point::max()
                     ? absl::InfiniteFuture()
                     : absl::FromChrono(context.deadline())),
-      request_id_(RequestIdOf(context)) {
+      request_id_(RequestIdOf(context)),
+      traceparent_(TraceParentOf(context)) {
   environment_.tracker->Begin();
   context.AddInitialMetadata(kRequestIdHeader, request_id_);
   absl::StatusOr<Caller> caller = environment_.authenticator->Check(context, role);
@@ -84,6 +95,7 @@ grpc::Status CallScope::Finish(const absl::Status& status) {
       {{"method", method_},
        {"code", absl::StatusCodeToString(status.code())},
        {"request_id", request_id_},
+       {"traceparent", traceparent_},
        {"caller", caller_.id},
        {"ms", absl::ToInt64Milliseconds(environment_.clock->Now() - start_)},
        {"message", std::string(status.message())}});

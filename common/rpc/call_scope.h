@@ -42,7 +42,8 @@ struct CallEnvironment {
 class CallScope {
  public:
   // Takes the request id from the metadata "x-request-id" when it is a good one, else makes one up, and sends
-  // it back in the initial metadata. `method` must outlive the scope.
+  // it back in the initial metadata. A good "traceparent" is told in the log beside it. `method` must outlive
+  // the scope.
   CallScope(grpc::ServerContextBase& context, const CallEnvironment& environment, const char* method,
             Role role);
   ~CallScope();
@@ -64,6 +65,7 @@ class CallScope {
   const absl::Time start_;
   absl::Time deadline_;
   std::string request_id_;
+  std::string traceparent_;  // empty: none, or no good one
   Caller caller_;
   absl::Status admitted_;
 };

@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "common/base/trace_parent.h"
 #include "services/gateway/listen_socket.h"
 
 namespace ip2p::gateway {
@@ -15,11 +16,6 @@ namespace {
 constexpr size_t kMaxTokenBytes = 512;
 
 std::string Text(std::string_view view) { return std::string(view); }
-
-bool IsLowerHex(std::string_view text) {
-  return std::all_of(text.begin(), text.end(),
-                     [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
-}
 
 // "https://host:8080" -> "host:8080"; a scheme may differ behind a proxy that ends TLS.
 std::string AuthorityOf(const std::string& origin) {
@@ -97,13 +93,8 @@ bool IsToken(std::string_view text) {
 }
 
 std::string TraceParentOf(const WebRequest& request) {
-  const std::string value = Text(request.Header("traceparent"));
-  const std::vector<std::string> parts = absl::StrSplit(value, '-');
-  const bool well_formed = parts.size() == 4 && parts[0].size() == 2 && parts[0] != "ff" &&
-                           parts[1].size() == 32 && parts[2].size() == 16 && parts[3].size() == 2 &&
-                           std::all_of(parts.begin(), parts.end(), IsLowerHex) &&
-                           parts[1] != std::string(32, '0') && parts[2] != std::string(16, '0');
-  return well_formed ? value : "";
+  const std::string_view given = request.Header("traceparent");
+  return IsTraceParent(given) ? std::string(given) : NewTraceParent();
 }
 
 }  // namespace ip2p::gateway

@@ -44,7 +44,7 @@ std::string TokenOf(const WebRequest& request);
 // One word of printable ASCII without ; and quotes, at most 512 characters: fits header, cookie and metadata.
 bool IsToken(std::string_view text);
 
-// A W3C trace context header as it came, when it is well formed; else empty.
+// The header "traceparent" as it came, when it is a good one; else a new one, of a trace that begins here.
 std::string TraceParentOf(const WebRequest& request);
 
 }  // namespace ip2p::gateway

@@ -40,7 +40,7 @@ void Upstream::Prepare(grpc::ClientContext& context, const WebRequest& request,
                        absl::Duration timeout) const {
   if (!request.token.empty()) context.AddMetadata("authorization", "Bearer " + request.token);
   context.AddMetadata("x-request-id", request.request_id);
-  if (!request.traceparent.empty()) context.AddMetadata("traceparent", request.traceparent);
+  context.AddMetadata("traceparent", request.traceparent);
   context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
 }
 

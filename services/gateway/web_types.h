@@ -26,7 +26,7 @@ struct WebRequest {
 
   // What the gateway finds out before the body is read.
   std::string request_id;
-  std::string traceparent;  // empty: none, or not well formed
+  std::string traceparent;  // the caller's, or one of a trace that begins here
   std::string token;        // empty: none was sent
   std::string caller;       // "token:web", else "peer:127.0.0.1"
   const Route* route = nullptr;

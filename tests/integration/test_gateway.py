@@ -105,19 +105,6 @@ def test_cancelling_and_hanging_up_free_the_slot(cluster, gateway):
     assert gateway.call("POST", "/api/v1/edit", edit_body())[0] == 200
 
 
-def test_one_request_id_and_trace_are_in_the_logs_of_both(cluster, gateway):
-    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-    status, headers, _ = gateway.call("POST", "/api/v1/edit", edit_body(),
-                                      {"X-Request-Id": "trace-me.1", "traceparent": trace})
-    assert status == 200 and headers["X-Request-Id"] == "trace-me.1"
-    until(lambda: any("trace-me.1" in line for line in cluster.edit.log), "the edit server logged the id")
-    until(lambda: any("trace-me.1" in line for line in gateway.log), "the gateway logged the id")
-    (line,) = [json.loads(line) for line in gateway.log if "trace-me.1" in line]
-    assert line["route"] == "/api/v1/edit" and line["status"] == 200 and line["traceparent"] == trace
-    assert not any("make it snow" in line for line in gateway.log)
-    assert gateway.call("GET", "/healthz", headers={"X-Request-Id": "not an id!"})[1]["X-Request-Id"] != "not an id!"
-
-
 def test_faults_of_the_edit_server_come_through(gateway):
     for fields, part in [({"steps": 0}, "steps is 0"), ({"image": "AAAA"}, "image"), ({"resolution": 63}, "resolution")]:
         status, _, data = gateway.call("POST", "/api/v1/edit", edit_body(**fields))

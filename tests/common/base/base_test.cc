@@ -10,6 +10,7 @@
 #include "absl/synchronization/notification.h"
 #include "common/base/random.h"
 #include "common/base/signals.h"
+#include "common/base/trace_parent.h"
 #include "common/base/utf8.h"
 #include "common/base/worker_pool.h"
 #include "gtest/gtest.h"
@@ -47,6 +48,33 @@ TEST(RandomTest, IdsAreGoodAndDiffer) {
   EXPECT_FALSE(IsRequestId("line\nbreak"));
   EXPECT_FALSE(IsRequestId(std::string(129, 'a')));
   EXPECT_TRUE(IsRequestId(std::string(128, 'a')));
+}
+
+TEST(TraceParentTest, NewOnesAreGoodAndDiffer) {
+  std::set<std::string> made;
+  for (int i = 0; i < 1000; ++i) {
+    const std::string one = NewTraceParent();
+    EXPECT_TRUE(IsTraceParent(one)) << one;
+    made.insert(one);
+  }
+  EXPECT_EQ(made.size(), 1000u);
+}
+
+TEST(TraceParentTest, OnlyTheStandardsFormIsOne) {
+  const std::string good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  EXPECT_TRUE(IsTraceParent(good));
+  for (size_t i = 0; i < good.size(); ++i) {
+    std::string bad = good;
+    bad[i] = good[i] == '-' ? '0' : 'G';
+    EXPECT_FALSE(IsTraceParent(bad)) << bad;
+    EXPECT_FALSE(IsTraceParent(good.substr(0, i)));
+  }
+  for (const std::string& bad :
+       {std::string(), good + "-00", good + "\n", std::string(good).replace(0, 2, "ff"),
+        std::string(good).replace(3, 32, std::string(32, '0')),
+        std::string(good).replace(36, 16, std::string(16, '0')), std::string(10 << 10, 'a')}) {
+    EXPECT_FALSE(IsTraceParent(bad)) << bad.substr(0, 80);
+  }
 }
 
 TEST(WorkerPoolTest, RunsAllThatWasPostedBeforeItGoes) {

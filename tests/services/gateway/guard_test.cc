@@ -1,6 +1,7 @@
 #include "services/gateway/guard.h"
 
 #include "common/base/clock.h"
+#include "common/base/trace_parent.h"
 #include "gtest/gtest.h"
 
 namespace ip2p::gateway {
@@ -86,13 +87,15 @@ TEST(GuardTest, WordsThatFitNoCookieAreNoTokens) {
   }
 }
 
-TEST(GuardTest, OnlyAWellFormedTraceIsPassedOn) {
+TEST(GuardTest, OnlyAGoodTraceIsPassedOnElseOneBeginsHere) {
   const std::string good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
   EXPECT_EQ(TraceParentOf(Request("GET", {{"traceparent", good}})), good);
   for (const char* bad : {"", "00-4bf9-00f0-01", "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
                           "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
                           "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01"}) {
-    EXPECT_EQ(TraceParentOf(Request("GET", {{"traceparent", bad}})), "") << bad;
+    const std::string made = TraceParentOf(Request("GET", {{"traceparent", bad}}));
+    EXPECT_TRUE(IsTraceParent(made)) << made;
+    EXPECT_NE(made, bad);
   }
 }
 
