@@ -1,4 +1,5 @@
-// A line over steps: the loss, smoothed and as it is, with validation points.
+// A line over steps: the loss, smoothed and as it is, with validation points. Where it falls far, by its logarithm:
+// fresh weights begin at hundreds, and what matters comes after.
 
 import {brief, s} from './dom.js';
 
@@ -6,6 +7,7 @@ const WIDTH = 720;
 const HEIGHT = 240;
 const LEFT = 64;
 const BOTTOM = 26;
+const LOG_FROM = 20;  // times that the largest is the smallest
 
 export class LossChart {
   constructor() {
@@ -50,9 +52,11 @@ export class LossChart {
     if (high - low < 1e-9) [low, high] = [low - 0.5, high + 0.5];
     const [first, last] = [points[0].step, points[points.length - 1].step];
     const x = (step) => LEFT + ((step - first) / Math.max(1, last - first)) * (WIDTH - LEFT - 12);
-    const y = (loss) => 10 + (1 - (loss - low) / (high - low)) * (HEIGHT - 10 - BOTTOM);
+    const [scale, back] = low > 0 && high > LOG_FROM * low ? [Math.log, Math.exp] : [(value) => value, (value) => value];
+    const share = (loss) => (scale(loss) - scale(low)) / (scale(high) - scale(low));
+    const y = (loss) => 10 + (1 - share(loss)) * (HEIGHT - 10 - BOTTOM);
     const path = (list) => list.map((point, i) => `${i ? 'L' : 'M'}${x(point.step).toFixed(1)} ${y(point.loss).toFixed(1)}`).join('');
-    const rows = [0, 0.25, 0.5, 0.75, 1].map((share) => low + (high - low) * share);
+    const rows = [0, 0.25, 0.5, 0.75, 1].map((part) => back(scale(low) + (scale(high) - scale(low)) * part));
     this.element.replaceChildren(
       ...rows.map((loss) => s('line', {class: 'rule', x1: LEFT, x2: WIDTH - 12, y1: y(loss), y2: y(loss)})),
       ...rows.map((loss) => s('text', {class: 'tick', x: LEFT - 8, y: y(loss) + 4, 'text-anchor': 'end'}, Number(loss.toPrecision(3)).toString())),

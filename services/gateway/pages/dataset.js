@@ -38,13 +38,13 @@ export class DatasetPage {
     this.previous = h('button', {type: 'button', onclick: () => this.turn(-PAGE)}, 'Previous');
     this.next = h('button', {type: 'button', onclick: () => this.turn(PAGE)}, 'Next');
     section.append(
-      h('div', {class: 'head'}, h('h1', {id: 'title-dataset'}, 'Dataset'), this.state), this.fault,
-      h('div', {class: 'row end'}, field('Dataset', this.name)), this.facts,
+      h('div', {class: 'head'}, h('h1', {id: 'title-dataset'}, 'Dataset'), this.state, field('Dataset', this.name)),
+      this.fault, this.facts,
       h('div', {class: 'card stack'},
         h('div', {class: 'head'}, h('h2', {}, 'What other thresholds would keep'),
           h('button', {type: 'button', class: 'little', onclick: () => this.reset()}, 'Back to the dataset\'s own')),
-        h('div', {class: 'thirds'}, Object.values(this.sliders).map((slider) => slider.element)),
-        h('div', {class: 'row end'}, field('Most pairs a prompt', this.most))),
+        h('div', {class: 'quarters'}, Object.values(this.sliders).map((slider) => slider.element),
+          field('Most pairs a prompt', this.most))),
       h('div', {class: 'quarters'}, Object.values(this.histograms).map((histogram) => histogram.element)),
       h('div', {class: 'head'}, h('h2', {}, 'Pairs'),
         h('div', {class: 'row end'}, field('Order', this.order))),

@@ -12,6 +12,18 @@ const MOVES = {
 const LOG_LINES = 400;
 const RETRY_MS = 2000;
 
+// A line of a worker's own is JSON: its event, then what belongs to it. Others are shown as they came.
+function plain(text) {
+  try {
+    const {time: _, level, event, ...facts} = JSON.parse(text);
+    if (typeof event !== 'string') return text;
+    const words = Object.entries(facts).map(([name, value]) => `${name} ${typeof value === 'number' ? brief(value) : value}`);
+    return `${level === 'info' ? '' : `${level}: `}${event}${words.length ? `: ${words.join(', ')}` : ''}`;
+  } catch {
+    return text;
+  }
+}
+
 export class JobView {
   constructor(onChange) {
     this.onChange = onChange;
@@ -206,7 +218,7 @@ export class JobView {
 
   #addLines(lines) {
     const end = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < 40;
-    for (const line of lines) this.log.append(`${line.time.slice(11, 19)} ${line.rank} ${line.text}\n`);
+    for (const line of lines) this.log.append(`${line.time.slice(11, 19)} ${line.rank} ${plain(line.text)}\n`);
     while (this.log.childNodes.length > LOG_LINES) this.log.firstChild.remove();
     if (end) this.log.scrollTop = this.log.scrollHeight;
   }
