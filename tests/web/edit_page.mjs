@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import {judge, onPage, PHONE, picture} from './browser.mjs';
 
-async function dropPhoto(page, photo) {
+export async function dropPhoto(page, photo) {
   const bytes = fs.readFileSync(photo).toString('base64');
   const transfer = await page.evaluateHandle((data) => {
     const made = new DataTransfer();

