@@ -38,6 +38,7 @@ void AddMaskFlags(CLI::App& app, EditFlags& flags) {
                  "Edit only what the instruction is about: where it makes this part, 0..1, of the most "
                  "difference (alone: 0.5)")
       ->expected(0, 1)
+      ->default_str("0.5")  // what the flag means alone; CLI11 gives it only then
       ->group("Keep the rest");
   app.add_option(
          "--mask-feather", flags.params.mask_feather,
