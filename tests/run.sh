@@ -77,7 +77,7 @@ part_clang() { cmake --preset clang && cmake --build --preset clang; }
 
 part_bench() {
   local bench failed=0
-  for bench in run prompts pairs training; do
+  for bench in run prompts pairs training miniature; do
     .venv/bin/python "tests/bench/$bench.py" || failed=1
   done
   return $failed

@@ -12,6 +12,7 @@ inline constexpr int kMaxResolution = 2048;      // px
 inline constexpr double kMaxGuidance = 100;      // text or image guidance scale
 inline constexpr int kMaxCount = 8;              // outputs a request
 inline constexpr int kMaxPreviewEvery = 1000;    // steps
+inline constexpr int kMaxMaskFeather = 64;       // px
 inline constexpr int64_t kMaxSeed = 4294967295;  // 2^32 - 1
 
 }  // namespace ip2p

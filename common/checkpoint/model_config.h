@@ -2,6 +2,7 @@
 // computation, in our own names. Defaults are SD 1.5 with InstructPix2Pix's 8-channel UNet. No torch here.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -81,6 +82,10 @@ struct ModelConfig {
   VaeConfig vae;
   TextEncoderConfig text_encoder;
   SchedulerConfig scheduler;
+
+  // The side in px of the pictures that the UNet was trained on, as its sample_size tells: 512 for SD 1.x. A
+  // multiple of 64 of at least 64.
+  int native_resolution() const { return std::max(1, unet.sample_size * vae.downscale() / 64) * 64; }
 
   bool operator==(const ModelConfig&) const = default;
 };

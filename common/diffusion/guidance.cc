@@ -3,18 +3,18 @@
 
 namespace ip2p {
 
-std::vector<GuidanceBranch> GuidanceBranches(const GuidanceScales& scales) {
+std::vector<GuidanceBranch> GuidanceBranches(const GuidanceScales& scales, bool with_difference) {
   std::vector<GuidanceBranch> branches;
   for (const GuidanceBranch& branch :
        {GuidanceBranch{true, true, scales.text}, GuidanceBranch{false, true, scales.image - scales.text},
         GuidanceBranch{false, false, 1 - scales.image}}) {
-    if (branch.coefficient != 0) branches.push_back(branch);
+    if (branch.coefficient != 0 || (with_difference && branch.image)) branches.push_back(branch);
   }
   return branches;
 }
 
-torch::Tensor Guide(const torch::Tensor& outputs, const GuidanceScales& scales) {
-  const std::vector<GuidanceBranch> branches = GuidanceBranches(scales);
+torch::Tensor Guide(const torch::Tensor& outputs, const GuidanceScales& scales, bool with_difference) {
+  const std::vector<GuidanceBranch> branches = GuidanceBranches(scales, with_difference);
   TORCH_CHECK(outputs.dim() == 4 && outputs.size(0) == static_cast<int64_t>(branches.size()), "guidance has ",
               outputs.sizes(), "; wants ", branches.size(), " branches of [C,h,w]");
   const torch::Tensor e = outputs.to(torch::kFloat32);

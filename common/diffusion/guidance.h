@@ -29,11 +29,11 @@ struct GuidanceBranch {
 
 // The branches whose coefficient is not exactly zero, in the order text + image, image only, neither. 1 to 3
 // of them: a branch that is left out needs no evaluation (s_image = 1 saves the last, s_text = s_image the
-// second).
-std::vector<GuidanceBranch> GuidanceBranches(const GuidanceScales& scales);
+// second). `with_difference`: the first two in any case, for the difference between them.
+std::vector<GuidanceBranch> GuidanceBranches(const GuidanceScales& scales, bool with_difference = false);
 
-// `outputs` [B,C,h,w], any dtype, one row a branch in the order of GuidanceBranches(scales) -> [1,C,h,w]
-// float32.
-torch::Tensor Guide(const torch::Tensor& outputs, const GuidanceScales& scales);
+// `outputs` [B,C,h,w], any dtype, one row a branch in the order of GuidanceBranches(scales, with_difference)
+// -> [1,C,h,w] float32.
+torch::Tensor Guide(const torch::Tensor& outputs, const GuidanceScales& scales, bool with_difference = false);
 
 }  // namespace ip2p

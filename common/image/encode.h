@@ -17,6 +17,11 @@ struct EncodeOptions {
   std::string parameters;  // UTF-8; empty: none. PNG text "parameters", EXIF UserComment in JPEG and WebP
 };
 
+// Whether the pixels come back as they were.
+inline bool IsLossless(const EncodeOptions& options) {
+  return options.format == ImageFormat::kPng || options.lossless;
+}
+
 // Pure. Errors: INVALID_ARGUMENT (no pixels, quality out of range, parameters over 32 KiB, WebP side over
 // 16383).
 absl::StatusOr<std::string> EncodeImage(const Image& image, const EncodeOptions& options = {});

@@ -2,8 +2,17 @@
 
 #include "common/diffusion/denoiser.h"
 #include "common/diffusion/guidance.h"
+#include "common/diffusion/masked_denoiser.h"
 
 namespace ip2p {
+namespace {
+
+// An auto mask is settled at the first evaluation below this part of the training timesteps. Above lie the
+// levels at which DiffEdit (a half) and Watch Your Steps (0.8) look; below, what is edited can no longer
+// move.
+constexpr double kSettled = 0.5;
+
+}  // namespace
 
 const TextContext& DenoiseBatch::Texts(const std::vector<DenoiseItem*>& items) {
   std::vector<uint64_t> serials;
@@ -43,16 +52,34 @@ std::vector<torch::Tensor> DenoiseBatch::Evaluate(const std::vector<DenoiseItem*
 
   std::vector<torch::Tensor> denoised;
   int64_t row = 0;
-  for (const DenoiseItem* item : items) {
+  for (DenoiseItem* item : items) {
     const EditParams& params = item->job->order.params;
     const int64_t branches = static_cast<int64_t>(item->job->branches.size());
+    const torch::Tensor own = predictions.narrow(0, row, branches);
     const torch::Tensor guided =
-        Guide(predictions.narrow(0, row, branches), {.text = params.cfg_text, .image = params.cfg_image});
+        Guide(own, {.text = params.cfg_text, .image = params.cfg_image}, params.auto_mask.has_value());
     denoised.push_back(
-        Denoised(schedule_.config().prediction, item->sampler->x(), item->sampler->sigma(), guided));
+        Masked(*item, own,
+               Denoised(schedule_.config().prediction, item->sampler->x(), item->sampler->sigma(), guided)));
     row += branches;
   }
   return denoised;
+}
+
+torch::Tensor DenoiseBatch::Masked(DenoiseItem& item, const torch::Tensor& predictions,
+                                   torch::Tensor denoised) const {
+  const EditParams& params = item.job->order.params;
+  if (params.auto_mask && !item.mask.defined()) {
+    const SchedulerConfig& config = schedule_.config();
+    const double sigma = item.sampler->sigma();
+    item.relevance.Add(config.prediction, sigma, predictions.narrow(0, 0, 1), predictions.narrow(0, 1, 1));
+    const bool last = item.sampler->step() + 1 == params.steps;
+    if (last || schedule_.SigmaToTimestep(sigma) < kSettled * config.num_train_timesteps) {
+      item.mask = RelevantCells(item.relevance.Normalised(), *params.auto_mask);
+    }
+  }
+  if (!item.mask.defined()) return denoised;
+  return KeepOutside(item.mask, denoised, item.job->photo_latents);
 }
 
 }  // namespace ip2p

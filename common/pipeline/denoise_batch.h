@@ -17,11 +17,15 @@ class DenoiseBatch {
   DenoiseBatch(const StableDiffusion& model, const NoiseSchedule& schedule)
       : model_(model), schedule_(schedule) {}
 
-  // Advances each sampler by one evaluation. Items share one latent size. Returns the guided estimates of x0,
-  // one an item, [1,C,h,w] float32. Throws what torch throws; then no sampler has moved.
+  // Evaluates what each sampler waits for. Items share one latent size. Returns the guided estimates of x0,
+  // one an item, [1,C,h,w] float32: outside of an item's mask the photo's latents. Throws what torch throws;
+  // then no item has changed but in its relevance.
   std::vector<torch::Tensor> Evaluate(const std::vector<DenoiseItem*>& items);
 
  private:
+  // What may change of an item's estimate, if it is masked; learns from its predictions [B,C,h,w] what that
+  // is.
+  torch::Tensor Masked(DenoiseItem& item, const torch::Tensor& predictions, torch::Tensor denoised) const;
   // The texts of these items' branches; kept while the same items come again.
   const TextContext& Texts(const std::vector<DenoiseItem*>& items);
 

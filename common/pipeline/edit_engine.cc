@@ -56,6 +56,7 @@ class Engine final : public EditEngine {
   absl::StatusOr<EditId> Submit(Image input, EditParams params, absl::Time deadline,
                                 EditCallbacks callbacks) override {
     const EditId id = next_id_++;
+    if (params.resolution == kNativeResolution) params.resolution = source_config_.native_resolution();
     IP2P_ASSIGN_OR_RETURN(EditOrder order,
                           MakeOrder(id, input, std::move(params), deadline, std::move(callbacks)));
     absl::MutexLock lock(&mutex_);
@@ -81,7 +82,8 @@ class Engine final : public EditEngine {
   }
 
   absl::Duration Estimate(const EditParams& params) const override {
-    const int side = (params.resolution == 0 ? 512 : params.resolution) / source_config_.vae.downscale();
+    const int side = (params.resolution > 0 ? params.resolution : source_config_.native_resolution()) /
+                     source_config_.vae.downscale();
     absl::Duration ahead = absl::ZeroDuration();
     {
       absl::MutexLock lock(&mutex_);
@@ -368,8 +370,9 @@ class Engine final : public EditEngine {
   }
 
   absl::Duration Cost(const EditParams& params, int pixels) const {
-    const int branches =
-        static_cast<int>(GuidanceBranches({.text = params.cfg_text, .image = params.cfg_image}).size());
+    const int branches = static_cast<int>(
+        GuidanceBranches({.text = params.cfg_text, .image = params.cfg_image}, params.auto_mask.has_value())
+            .size());
     return cost_.Evaluations(EvaluationsFor(params.sampler, params.steps) * params.count, branches, pixels) +
            cost_.Fixed(pixels * params.count);
   }

@@ -55,8 +55,8 @@ class EditEngine {
   virtual ~EditEngine() = default;  // gives up what still runs with CANCELLED, then joins the thread
 
   using EditId = uint64_t;
-  // Queues an edit (first in, first out; joins as soon as the batch has room). Never blocks. Errors:
-  // INVALID_ARGUMENT.
+  // Queues an edit (first in, first out; joins as soon as the batch has room). Never blocks. What a masked
+  // edit gives is yet to be passed to KeepTheRest (masked_edit.h), with the photo. Errors: INVALID_ARGUMENT.
   virtual absl::StatusOr<EditId> Submit(Image input, EditParams params, absl::Time deadline,
                                         EditCallbacks callbacks) = 0;
   // The edit leaves before its next step; its `done` gets CANCELLED. Unknown or finished ids are ignored.

@@ -5,6 +5,7 @@
 #include "absl/strings/str_format.h"
 #include "common/base/status_macros.h"
 #include "common/diffusion/request_noise.h"
+#include "common/image/fit.h"
 #include "common/model/process_memory.h"
 #include "common/model/weights.h"
 #include "common/pipeline/image_tensor.h"
@@ -38,23 +39,14 @@ absl::StatusOr<EditOrder> MakeOrder(EditEngine::EditId id, const Image& input, E
                                     absl::Time deadline, EditCallbacks callbacks) {
   IP2P_RETURN_IF_ERROR(ValidateEdit(params, input));
   EditOrder order{.id = id};
-  ImageSize fitted{.width = (input.width + kSizeStep - 1) / kSizeStep * kSizeStep,
-                   .height = (input.height + kSizeStep - 1) / kSizeStep * kSizeStep};
-  if (params.resolution != 0) {
-    IP2P_ASSIGN_OR_RETURN(fitted, ReferenceSize({input.width, input.height}, params.resolution));
-  }
-  if (int64_t{fitted.width} * fitted.height > kMaxPixels) {
+  IP2P_ASSIGN_OR_RETURN(order.size, DenoisedSizeOf({input.width, input.height}, params.resolution));
+  const ImageSize& canvas = order.size.canvas;
+  if (int64_t{canvas.width} * canvas.height > kMaxPixels) {
     return absl::InvalidArgumentError(
         absl::StrFormat("image of %dx%d at resolution %d becomes %dx%d; wants at most %d pixels", input.width,
-                        input.height, params.resolution, fitted.width, fitted.height, kMaxPixels));
+                        input.height, params.resolution, canvas.width, canvas.height, kMaxPixels));
   }
-  if (params.resolution == 0) {
-    order.photo = PadToMultiple(input);
-    order.keep = {input.width, input.height};
-  } else {
-    IP2P_ASSIGN_OR_RETURN(order.photo, FitImage(input, fitted));
-    order.keep = fitted;
-  }
+  IP2P_ASSIGN_OR_RETURN(order.photo, DenoisedPhoto(input, params, order.size));
   order.deadline = deadline;
   order.callbacks = std::move(callbacks);
   order.params = std::move(params);
@@ -70,7 +62,8 @@ absl::StatusOr<std::shared_ptr<EditJob>> PrepareJob(const StableDiffusion& model
   job->result.outputs.resize(params.count);
   if (params.instruction.empty()) {  // the reference returns its (resized) input
     for (int i = 0; i < params.count; ++i)
-      job->result.outputs[i] = {CropTopLeft(job->order.photo, job->order.keep), params.seed + i};
+      job->result.outputs[i] = {.image = CropTopLeft(job->order.photo, job->order.size.photo),
+                                .seed = params.seed + i};
     job->started_outputs = job->finished_outputs = params.count;
     return job;
   }
@@ -91,12 +84,16 @@ absl::StatusOr<std::shared_ptr<EditJob>> PrepareJob(const StableDiffusion& model
     Vae vae = model.vae;
     const torch::Tensor pixels = ImageToTensor(job->order.photo, model.device);
     job->image_latents = vae->EncodeMode(pixels.to(model.dtype)).to(torch::kFloat32).contiguous();
-    if (params.preview_every > 0) {
-      job->preview.emplace(pixels, job->image_latents * model.config.vae.scaling_factor);
+    job->photo_latents = job->image_latents * model.config.vae.scaling_factor;
+    if (params.preview_every > 0) job->preview.emplace(pixels, job->photo_latents);
+    if (params.mask != nullptr) {
+      job->mask =
+          MaskTensor(LatentMask(*params.mask, job->order.size, model.config.vae.downscale()), model.device);
     }
   }
   TrimHeap();
-  job->branches = GuidanceBranches({.text = params.cfg_text, .image = params.cfg_image});
+  job->branches = GuidanceBranches({.text = params.cfg_text, .image = params.cfg_image},
+                                   /*with_difference=*/params.auto_mask.has_value());
   return job;
 }
 
@@ -112,6 +109,7 @@ absl::StatusOr<DenoiseItem> StartOutput(const StableDiffusion& model, const Nois
       Sampler::Create({.kind = params.sampler, .schedule = params.schedule, .steps = params.steps}, schedule,
                       [noise, shape = job->image_latents.sizes().vec()] { return noise->Draw(shape); }));
   ++job->started_outputs;
+  item.mask = job->mask;
   item.job = std::move(job);
   return item;
 }
@@ -128,7 +126,9 @@ absl::Status FinishOutput(const StableDiffusion& model, const DenoiseItem& item,
         "output %d is not finite after %d steps; wants numbers: try precision fp32 or lower scales",
         item.output, job.order.params.steps));
   }
-  job.result.outputs[item.output].image = CropTopLeft(TensorToImage(decoded), job.order.keep);
+  EditOutput& output = job.result.outputs[item.output];
+  output.image = CropTopLeft(TensorToImage(decoded), job.order.size.photo);
+  if (!item.relevance.empty()) output.mask = TensorToMask(item.relevance.Normalised());
   ++job.finished_outputs;
   TrimHeap();
   return absl::OkStatus();

@@ -12,11 +12,12 @@
 #include "absl/time/time.h"
 #include "common/diffusion/guidance.h"
 #include "common/diffusion/noise_schedule.h"
+#include "common/diffusion/relevance_map.h"
 #include "common/diffusion/sampler.h"
-#include "common/image/fit.h"
 #include "common/model/stable_diffusion.h"
 #include "common/pipeline/edit_engine.h"
 #include "common/pipeline/latent_preview.h"
+#include "common/pipeline/masked_edit.h"
 
 namespace ip2p {
 
@@ -25,8 +26,7 @@ struct EditOrder {
   EditEngine::EditId id = 0;
   EditParams params;
   Image photo;  // at the size that is denoised
-  ImageSize
-      keep;  // the top left part of it that is the answer: all, or with resolution 0 the photo's own size
+  DenoisedSize size;
   absl::Time deadline = absl::InfiniteFuture();
   EditCallbacks callbacks;
 
@@ -40,6 +40,8 @@ absl::StatusOr<EditOrder> MakeOrder(EditEngine::EditId id, const Image& input, E
 struct EditJob {
   EditOrder order;
   torch::Tensor image_latents;  // [1,C,h,w] float32, the mode of the posterior, unscaled
+  torch::Tensor photo_latents;  // the same, scaled as what is denoised; of masked edits and for previews
+  torch::Tensor mask;           // [1,1,h,w] bool, where it may change; undefined without a given mask
   torch::Tensor texts;          // [2,77,D]: the instruction, the negative prompt
   std::vector<GuidanceBranch> branches;
   std::optional<LatentPreview> preview;
@@ -55,6 +57,8 @@ struct DenoiseItem {
   std::shared_ptr<EditJob> job;
   int output = 0;
   std::unique_ptr<Sampler> sampler;
+  torch::Tensor mask;  // the job's, or this output's own once it is found; undefined: everything may change
+  RelevanceMap relevance;  // what auto_mask finds it by
 };
 
 // Tokenizes, encodes text and photo. Errors: INTERNAL, RESOURCE_EXHAUSTED.

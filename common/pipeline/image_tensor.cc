@@ -29,4 +29,17 @@ Image TensorToImage(const torch::Tensor& tensor) {
   return image;
 }
 
+torch::Tensor MaskTensor(const Mask& mask, torch::Device device) {
+  const torch::Tensor values = torch::from_blob(const_cast<uint8_t*>(mask.values.data()),
+                                                {1, 1, mask.height, mask.width}, torch::kUInt8);
+  return values.ne(0).to(device);
+}
+
+Mask TensorToMask(const torch::Tensor& tensor) {
+  const torch::Tensor bytes =
+      tensor.to(torch::kFloat32).mul(255).round().clamp(0, 255).to(torch::kUInt8).contiguous().cpu();
+  const uint8_t* values = bytes.data_ptr<uint8_t>();
+  return {static_cast<int>(bytes.size(3)), static_cast<int>(bytes.size(2)), {values, values + bytes.numel()}};
+}
+
 }  // namespace ip2p

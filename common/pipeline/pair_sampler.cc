@@ -110,6 +110,7 @@ class TorchPairSampler final : public PairSampler {
     const int side = resolution / source_.config.vae.downscale();
     return std::clamp(kAutoLatentPixels / (side * side), 1, kMostAutoPairs);
   }
+  int native_resolution() const override { return source_.config.native_resolution(); }
   bool has_clip() const override { return clip_ != nullptr; }
   bool has_safety_checker() const override { return safety_ != nullptr; }
   std::string precision_name() const override { return PrecisionName(precision_); }

@@ -72,6 +72,7 @@ class PairSampler {
   // Most samples of one Make. Chosen by default: as many as fill a processor, 1 from 256 px of SD 1.5
   // upwards.
   virtual int BatchSize(int resolution) const = 0;
+  virtual int native_resolution() const = 0;  // side in px that the model was trained at
   virtual bool has_clip() const = 0;
   virtual bool has_safety_checker() const = 0;
   virtual std::string precision_name() const = 0;  // "fp32", "bf16", "fp16"

@@ -10,6 +10,8 @@
 
 namespace ip2p {
 
+inline constexpr int kMaxPairResolution = 1024;  // px
+
 // Field names equal the reference's flags and the proto's. Limits are checked by ValidatePairs.
 struct PairParams {
   int steps = 100;          // 1..1000

@@ -10,7 +10,6 @@ namespace {
 
 constexpr int kMaxSamples = 10'000;
 constexpr int kMaxOutSamples = 1000;
-constexpr int kMaxPairResolution = 1024;
 
 void CheckSeeds(std::vector<uint64_t> seeds, FieldFaults& faults) {
   if (seeds.size() > kMaxSamples) {

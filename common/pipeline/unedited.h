@@ -6,7 +6,8 @@
 
 namespace ip2p {
 
-// `count` copies of the photo at the size that an edit would have. INVALID_ARGUMENT as FitReference's.
+// `count` copies of the photo at the size that an edit would have: its own when the rest is kept.
+// INVALID_ARGUMENT as FitReference's.
 absl::StatusOr<EditResult> Unedited(Image photo, const EditParams& params);
 
 }  // namespace ip2p

@@ -91,7 +91,7 @@ void AddDatasetRefilter(CLI::App& noun, Console& console, Chosen& chosen) {
                    "Pairs kept per prompt, 1..1000; 0: the dataset's")
       ->capture_default_str();
   AddSamplerFlags(*command, flags->sampler);
-  command->get_option("--ckpt")->required(false)->description(
+  command->get_option("--ckpt")->description(
       "Model that made the dataset; wanted only where pairs have to be made again");
   command->add_flag("--json", flags->json, "Print the report as JSON");
   command->callback([flags, &console, &chosen] {

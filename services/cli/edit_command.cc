@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/miniature.h"
 #include "common/base/status_macros.h"
 #include "common/image/decode.h"
 #include "common/storage/atomic_file.h"
@@ -47,49 +48,63 @@ class Watcher : public EditListener {
   absl::Status preview_status_;
 };
 
-nlohmann::json ToJson(const EditTask& task, const EditAnswer& answer, const std::string& output,
+nlohmann::json ToJson(const EditTask& task, const EditAnswer& answer, const EditFlags& flags,
                       absl::Duration took) {
   nlohmann::json files = nlohmann::json::array();
-  for (size_t i = 0; i < answer.files.size(); ++i) {
+  for (int i = 0; i < static_cast<int>(answer.files.size()); ++i) {
     const EditedFile& file = answer.files[i];
-    files.push_back({{"path", OutputPath(output, static_cast<int>(i), task.params.count)},
-                     {"seed", file.seed},
-                     {"width", file.width},
-                     {"height", file.height}});
+    nlohmann::json told = {{"path", OutputPath(flags.output, i, task.params.count)},
+                           {"seed", file.seed},
+                           {"width", file.width},
+                           {"height", file.height}};
+    if (!flags.mask_output.empty()) told["mask"] = OutputPath(flags.mask_output, i, task.params.count);
+    files.push_back(std::move(told));
   }
   const EditParams& p = task.params;
+  const nlohmann::json auto_mask = p.auto_mask ? nlohmann::json(*p.auto_mask) : nlohmann::json(nullptr);
   return {{"outputs", files},
           {"params",
            {{"instruction", p.instruction},
             {"negative", p.negative},
             {"steps", p.steps},
-            {"resolution", p.resolution},
+            {"resolution", answer.resolution},
             {"cfg_text", p.cfg_text},
             {"cfg_image", p.cfg_image},
             {"seed", p.seed},
             {"sampler", SamplerName(p.sampler)},
             {"schedule", ScheduleName(p.schedule)},
-            {"count", p.count}}},
+            {"count", p.count},
+            {"mask", flags.mask.empty() ? nlohmann::json(nullptr) : nlohmann::json(flags.mask)},
+            {"auto_mask", auto_mask},
+            {"mask_feather", p.mask_feather}}},
           {"model", answer.model},
           {"instruction_truncated", answer.instruction_truncated},
           {"negative_truncated", answer.negative_truncated},
           {"seconds", absl::ToDoubleSeconds(took)}};
 }
 
-absl::Status WriteFiles(const EditTask& task, const EditAnswer& answer, const std::string& output,
+absl::Status WriteFiles(const EditTask& task, const EditAnswer& answer, const EditFlags& flags,
                         Console& console) {
   const Cancellation::Scope finish_first(console.cancellation, [] {});
-  for (size_t i = 0; i < answer.files.size(); ++i) {
-    const std::string path = OutputPath(output, static_cast<int>(i), task.params.count);
-    IP2P_RETURN_IF_ERROR(WriteOutput(path, answer.files[i].bytes, console.out));
-    console.err << "wrote " << (path == "-" ? "standard output" : path) << ", seed " << answer.files[i].seed
-                << "\n";
+  for (int i = 0; i < static_cast<int>(answer.files.size()); ++i) {
+    const EditedFile& file = answer.files[i];
+    const std::string path = OutputPath(flags.output, i, task.params.count);
+    IP2P_RETURN_IF_ERROR(WriteOutput(path, file.bytes, console.out));
+    console.err << "wrote " << (path == "-" ? "standard output" : path) << ", seed " << file.seed << "\n";
+    if (flags.mask_output.empty()) continue;
+    const std::string mask_path = OutputPath(flags.mask_output, i, task.params.count);
+    IP2P_RETURN_IF_ERROR(WriteOutput(mask_path, file.mask, console.out));
+    console.err << "wrote " << mask_path << ", its mask\n";
   }
   return absl::OkStatus();
 }
 
 absl::Status RunEdit(const EditFlags& flags, EditTask task, Console& console) {
   IP2P_ASSIGN_OR_RETURN(task.photo, ReadInput(flags.input, ImageLimits{}.max_bytes, console.in));
+  if (!flags.mask.empty()) {
+    IP2P_ASSIGN_OR_RETURN(task.mask, ReadWholeFile(flags.mask, ImageLimits{}.max_bytes));
+  }
+  if (flags.miniature) console.err << "no model is named: " << kMiniatureNote << "\n" << std::flush;
   const absl::Time start = console.clock->Now();
   absl::StatusOr<EditAnswer> answer = absl::InternalError("not run");
   {
@@ -103,10 +118,10 @@ absl::Status RunEdit(const EditFlags& flags, EditTask task, Console& console) {
     console.err << "the instruction has over 77 tokens; its end was not used\n";
   if (answer->negative_truncated)
     console.err << "the negative prompt has over 77 tokens; its end was not used\n";
-  IP2P_RETURN_IF_ERROR(WriteFiles(task, *answer, flags.output, console));
+  IP2P_RETURN_IF_ERROR(WriteFiles(task, *answer, flags, console));
   if (flags.json) {
     // Paths and texts are the user's own bytes, perhaps not UTF-8.
-    const nlohmann::json report = ToJson(task, *answer, flags.output, console.clock->Now() - start);
+    const nlohmann::json report = ToJson(task, *answer, flags, console.clock->Now() - start);
     console.out << report.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
   }
   return absl::OkStatus();

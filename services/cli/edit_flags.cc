@@ -2,8 +2,12 @@
 // ValidateEdit (the server's too), so that both ways of editing refuse the same with the same text.
 #include "services/cli/edit_flags.h"
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/limits.h"
+#include "common/base/miniature.h"
 #include "common/base/random.h"
 #include "common/base/status_macros.h"
 #include "services/cli/word_check.h"
@@ -24,12 +28,60 @@ absl::StatusOr<ImageFormat> OutputFormat(const EditFlags& flags) {
   return ImageFormatOfPath(flags.output);
 }
 
+constexpr double kAutoMask = 0.5;
+
+void AddMaskFlags(CLI::App& app, EditFlags& flags) {
+  app.add_option("--mask", flags.mask,
+                 "Edit only where this picture of the photo's size is white; the rest stays as it is")
+      ->group("Keep the rest");
+  app.add_option("--auto-mask", flags.auto_mask,
+                 "Edit only what the instruction is about: where it makes this part, 0..1, of the most "
+                 "difference (alone: 0.5)")
+      ->expected(0, 1)
+      ->group("Keep the rest");
+  app.add_option(
+         "--mask-feather", flags.params.mask_feather,
+         "Width over which the edit fades in, inwards from the mask's edge, in px of the photo, 0..64")
+      ->capture_default_str()
+      ->group("Keep the rest");
+  app.add_option("--mask-output", flags.mask_output, "Where to write the mask that --auto-mask found: .png")
+      ->group("Keep the rest");
+}
+
+// The result has the photo's own size and, outside of the mask, its pixels bit for bit.
+absl::Status ReadMaskFlags(const EditFlags& flags, EditTask& task) {
+  if (!flags.auto_mask.empty() && flags.auto_mask != "false") {
+    double threshold = kAutoMask;
+    if (flags.auto_mask != "true" && !absl::SimpleAtod(flags.auto_mask, &threshold)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--auto-mask is \"", flags.auto_mask, "\"; wants a number in 0..1, or nothing"));
+    }
+    task.params.auto_mask = threshold;
+  }
+  if (!flags.mask.empty() && task.params.auto_mask) {
+    return absl::InvalidArgumentError("--mask and --auto-mask are both given; wants one of them");
+  }
+  if (!flags.mask_output.empty() && !task.params.auto_mask) {
+    return absl::InvalidArgumentError("--mask-output is given without --auto-mask, which finds a mask");
+  }
+  if (!flags.mask_output.empty() && !absl::EndsWithIgnoreCase(flags.mask_output, ".png")) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--mask-output is ", flags.mask_output, "; wants a name that ends in .png"));
+  }
+  if ((!flags.mask.empty() || task.params.auto_mask) && !IsLossless(task.output)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("output is ", absl::AsciiStrToUpper(ImageFormatName(task.output.format)),
+                     "; a masked edit keeps pixels as they are, wants PNG or WebP with --lossless"));
+  }
+  return absl::OkStatus();
+}
+
 void AddParams(CLI::App& app, EditFlags& flags) {
   EditParams& p = flags.params;
   app.add_option("--steps", p.steps, "Denoising steps, 1..1000")->capture_default_str();
   app.add_option("--resolution", p.resolution,
-                 "Longest side in px, a multiple of 64; 0 keeps the photo's own size")
-      ->capture_default_str();
+                 "Longest side in px, a multiple of 64; 0 keeps the photo's own size (default: the model's "
+                 "own, 512 for Stable Diffusion 1.x)");
   app.add_option("--seed", flags.seed,
                  "Seed of the noise, 0..4294967295; picture i uses seed + i (default: random)")
       ->check(CLI::Range(int64_t{0}, kMaxSeed));
@@ -56,6 +108,7 @@ void AddEditFlags(CLI::App& app, EditFlags& flags) {
   app.add_option("-e,--edit", flags.params.instruction, "What to change; \"\" only fits the size")
       ->required();
   AddParams(app, flags);
+  AddMaskFlags(app, flags);
   app.add_option("--format", flags.format, "png, jpg or webp (default: the output's extension; png for -)")
       ->check(CLI::IsMember({"png", "jpg", "jpeg", "webp"}));
   app.add_option("--quality", flags.quality, "1..100, for JPEG and WebP")
@@ -92,12 +145,19 @@ absl::StatusOr<EditTask> TaskFromFlags(EditFlags& flags) {
         absl::StrCat("count is ", flags.params.count, "; wants 1 with --output -"));
   }
   if (flags.server.address.empty() && flags.local.model.path.empty() && !flags.params.instruction.empty()) {
-    return absl::InvalidArgumentError("no model is named; wants --ckpt PATH, or --server HOST:PORT");
+    const absl::StatusOr<std::string> path = FindMiniature("edit");
+    if (!path.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("no model is named, and ", path.status().message(),
+                                                     "; wants --ckpt PATH, or --server HOST:PORT"));
+    }
+    flags.local.model.path = *path;
+    flags.miniature = true;
   }
   task.output.quality = flags.quality;
   task.output.lossless = flags.lossless;
   task.embed_parameters = !flags.no_parameters;
   task.params = flags.params;
+  IP2P_RETURN_IF_ERROR(ReadMaskFlags(flags, task));
   task.params.seed = flags.seed < 0 ? RandomUint32() : static_cast<uint32_t>(flags.seed);
   task.params.preview_every = flags.preview_dir.empty() ? 0 : flags.preview_every;
   IP2P_ASSIGN_OR_RETURN(task.params.sampler, ParseSampler(flags.sampler));

@@ -18,17 +18,20 @@ edit::v1::StreamEditRequest ToProto(const EditTask& task, const std::string& mod
   request.set_preview_every(task.params.preview_every);
   edit::v1::EditRequest& edit = *request.mutable_edit();
   edit.mutable_image()->set_data(task.photo);
+  if (!task.mask.empty()) edit.mutable_mask()->set_data(task.mask);
   edit.set_model(model);
 
   edit::v1::EditParams& params = *edit.mutable_params();
   params.set_instruction(task.params.instruction);
   params.set_negative(task.params.negative);
   params.set_steps(task.params.steps);
-  params.set_resolution(task.params.resolution);
+  if (task.params.resolution != kNativeResolution) params.set_resolution(task.params.resolution);
   params.set_cfg_text(task.params.cfg_text);
   params.set_cfg_image(task.params.cfg_image);
   params.set_seed(task.params.seed);
   params.set_count(task.params.count);
+  if (task.params.auto_mask) params.set_auto_mask(*task.params.auto_mask);
+  params.set_mask_feather(task.params.mask_feather);
   edit::v1::Sampler sampler = edit::v1::SAMPLER_UNSPECIFIED;
   edit::v1::Sampler_Parse(WireName("SAMPLER_", SamplerName(task.params.sampler)), &sampler);
   params.set_sampler(sampler);
@@ -45,7 +48,8 @@ edit::v1::StreamEditRequest ToProto(const EditTask& task, const std::string& mod
   return request;
 }
 
-absl::StatusOr<EditAnswer> AnswerFromProto(edit::v1::EditResult result, int count) {
+absl::StatusOr<EditAnswer> AnswerFromProto(edit::v1::EditResult result, const EditParams& params) {
+  const int count = params.count;
   if (result.outputs_size() != count) {
     return absl::InternalError(
         absl::StrCat("server's answer holds ", result.outputs_size(), " pictures; wants ", count));
@@ -53,6 +57,7 @@ absl::StatusOr<EditAnswer> AnswerFromProto(edit::v1::EditResult result, int coun
   EditAnswer answer;
   answer.instruction_truncated = result.instruction_truncated();
   answer.negative_truncated = result.negative_truncated();
+  answer.resolution = result.params().resolution();
   answer.model = result.model();
   for (edit::v1::EditOutput& output : *result.mutable_outputs()) {
     EditedFile file;
@@ -60,6 +65,10 @@ absl::StatusOr<EditAnswer> AnswerFromProto(edit::v1::EditResult result, int coun
     file.width = output.image().width();
     file.height = output.image().height();
     file.bytes = std::move(*output.mutable_image()->mutable_data());
+    file.mask = std::move(*output.mutable_mask()->mutable_data());
+    if (params.auto_mask && file.mask.empty()) {
+      return absl::InternalError("server's answer holds no mask; wants the one that was found");
+    }
     answer.files.push_back(std::move(file));
   }
   return answer;

@@ -9,7 +9,8 @@ namespace ip2p {
 
 edit::v1::StreamEditRequest ToProto(const EditTask& task, const std::string& model);
 
-// INTERNAL when the server broke its contract (no pictures, or not as many as asked for).
-absl::StatusOr<EditAnswer> AnswerFromProto(edit::v1::EditResult result, int count);
+// INTERNAL when the server broke its contract (not as many pictures as asked for, no mask where one was to be
+// found).
+absl::StatusOr<EditAnswer> AnswerFromProto(edit::v1::EditResult result, const EditParams& params);
 
 }  // namespace ip2p

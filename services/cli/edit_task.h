@@ -18,6 +18,7 @@ namespace ip2p {
 
 struct EditTask {
   std::string photo;     // encoded: JPEG, PNG or WebP
+  std::string mask;      // the same; empty: none
   EditParams params;     // with a seed
   EncodeOptions output;  // `parameters` is filled in where the edit happens
   bool embed_parameters = true;
@@ -29,10 +30,12 @@ struct EditedFile {
   uint32_t seed = 0;
   int width = 0;
   int height = 0;
+  std::string mask;  // that auto_mask found, PNG
 };
 
 struct EditAnswer {
   std::vector<EditedFile> files;
+  int resolution = 0;  // as used: the model's own where the task names none
   bool instruction_truncated = false;
   bool negative_truncated = false;
   std::string model;

@@ -8,8 +8,7 @@ namespace ip2p {
 
 void AddSamplerFlags(CLI::App& app, SamplerFlags& flags) {
   app.add_option("--ckpt", flags.models.checkpoint,
-                 "Text-to-image model: diffusers folder, .safetensors or .ckpt")
-      ->required();
+                 "Text-to-image model: diffusers folder, .safetensors or .ckpt");
   app.add_option("--vae-ckpt", flags.models.vae_checkpoint, "Take the VAE from here instead");
   app.add_option("--clip", flags.models.clip,
                  "Folder of a CLIP in transformers' layout; without it all thresholds must be 0");

@@ -1,4 +1,5 @@
 // `ip2p pairs generate`: one partition of a prompts file to its part of a dataset. A rerun goes on.
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <optional>
@@ -6,7 +7,9 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/miniature.h"
 #include "common/base/status_macros.h"
+#include "common/checkpoint/model_source.h"
 #include "common/pipeline/pair_settings.h"
 #include "services/cli/pairs_commands.h"
 #include "services/cli/pairs_reporter.h"
@@ -19,6 +22,8 @@ struct GenerateFlags {
   SamplerFlags sampler;
   std::optional<int64_t> partition;  // absent: JOB_COMPLETION_INDEX, else 0
   std::string seeds;
+  bool native_resolution = true;  // none is named
+  bool miniature = false;         // no model is named
   bool no_safety_check = false;
   bool json = false;
 };
@@ -40,8 +45,10 @@ void AddParamFlags(CLI::App& app, GenerateFlags& flags) {
       ->capture_default_str();
   app.add_option("--max-out-samples", params.max_out_samples, "Pairs kept per prompt, best first")
       ->capture_default_str();
-  app.add_option("--resolution", params.resolution, "Side in px, a multiple of 64 in 64..1024")
-      ->capture_default_str();
+  app.add_option(
+      "--resolution", params.resolution,
+      "Side in px, a multiple of 64 in 64..1024 (default: the model's own, 512 for Stable Diffusion "
+      "1.x)");
   app.add_option("--min-p2p", params.min_p2p, "Least share of steps with shared attention maps")
       ->capture_default_str();
   app.add_option("--max-p2p", params.max_p2p, "Largest share of them")->capture_default_str();
@@ -56,6 +63,19 @@ void AddParamFlags(CLI::App& app, GenerateFlags& flags) {
   app.add_flag("--no-safety-check", flags.no_safety_check, "Don't ask the safety checker");
 }
 
+absl::Status TakeMiniature(GenerateFlags& flags) {
+  PairModels& models = flags.sampler.models;
+  const absl::StatusOr<std::string> path = FindMiniature("text-to-image");
+  if (!path.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("no model is named, and ", path.status().message(), "; wants --ckpt"));
+  }
+  models.checkpoint = *path;
+  if (models.clip.empty()) models.clip = FindMiniature("clip").value_or("");
+  flags.miniature = true;
+  return absl::OkStatus();
+}
+
 // What is left to decide once all flags are known. A fault is bad input, which a Job does not try again.
 absl::Status Finish(GenerateFlags& flags) {
   PairJobOptions& job = flags.job;
@@ -68,6 +88,7 @@ absl::Status Finish(GenerateFlags& flags) {
   job.params.safety_check = !flags.no_safety_check;
   IP2P_ASSIGN_OR_RETURN(job.params.seeds, ParseSeedList(flags.seeds));
   IP2P_RETURN_IF_ERROR(CheckPairJob(job));
+  if (flags.sampler.models.checkpoint.empty()) IP2P_RETURN_IF_ERROR(TakeMiniature(flags));
   if (!job.params.thresholds.all_zero() && flags.sampler.models.clip.empty()) {
     return absl::InvalidArgumentError(
         "a threshold is not 0 and no CLIP is named; wants --clip, or all three 0");
@@ -75,7 +96,14 @@ absl::Status Finish(GenerateFlags& flags) {
   return absl::OkStatus();
 }
 
-absl::Status Generate(const GenerateFlags& flags, Console& console) {
+absl::Status Generate(GenerateFlags& flags, Console& console) {
+  if (flags.miniature) console.err << "no model is named: " << kMiniatureNote << "\n" << std::flush;
+  if (flags.native_resolution) {
+    // Of one that does not open, the sampler tells.
+    const absl::StatusOr<ModelSource> model = OpenModel(flags.sampler.models.checkpoint);
+    if (model.ok())
+      flags.job.params.resolution = std::min(model->config.native_resolution(), kMaxPairResolution);
+  }
   PairJobReport report;
   absl::Status status;
   {
@@ -98,8 +126,11 @@ void AddPairsGenerate(CLI::App& noun, Console& console, Chosen& chosen) {
   AddJobFlags(*command, *flags);
   AddParamFlags(*command, *flags);
   AddSamplerFlags(*command, flags->sampler);
-  command->callback([flags, &console, &chosen] {
+  command->get_option("--ckpt")->description(
+      "Text-to-image model: diffusers folder, .safetensors or .ckpt (default: the miniature, with its CLIP)");
+  command->callback([flags, command, &console, &chosen] {
     FinishSamplerFlags(flags->sampler);
+    flags->native_resolution = command->count("--resolution") == 0;
     const absl::Status fault = Finish(*flags);
     chosen.needs_torch = fault.ok();
     chosen.run = [flags, fault, &console] { return fault.ok() ? Generate(*flags, console) : fault; };

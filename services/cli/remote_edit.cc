@@ -50,7 +50,7 @@ absl::StatusOr<EditAnswer> EditRemotely(const ServerFlags& server, const std::st
   }
   IP2P_RETURN_IF_ERROR(FromGrpc(reader->Finish()));
   if (!finished) return absl::InternalError("server ended the edit without a result");
-  return AnswerFromProto(std::move(result), task.params.count);
+  return AnswerFromProto(std::move(result), task.params);
 }
 
 }  // namespace ip2p

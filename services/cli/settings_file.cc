@@ -19,8 +19,8 @@ constexpr size_t kMaxSettingsBytes = 1 << 20;
 
 bool IsAskedOnce(const std::string& name) {
   static const std::set<std::string> kNames = {
-      "",         "help", "version", "config", "edit",  "captions", "captions-file", "out",
-      "run-name", "json", "plot",    "output", "input", "name",     "checkpoint"};
+      "",     "help", "version", "config", "edit", "captions",   "captions-file", "out",        "run-name",
+      "json", "plot", "output",  "input",  "name", "checkpoint", "mask",          "mask-output"};
   return kNames.contains(name);
 }
 

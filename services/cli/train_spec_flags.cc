@@ -87,7 +87,7 @@ void AddHead(CLI::App& command, SpecFlags& flags) {
                           &Spec::set_objective, "What is learned");
   add.Text(
       "--base-checkpoint", [](Spec& s, const std::string& v) { s.set_base_checkpoint(v); },
-      "Weights to start from, by their name in the coordinator's data folder");
+      "Weights to start from, by their name in the coordinator's data folder (default: the miniature)");
   add.Text(
       "--fresh-config", [](Spec& s, const std::string& v) { s.set_fresh_config(v); },
       "Folder of configs to start from with fresh weights, in the data folder");

@@ -114,8 +114,9 @@ std::string JobText(const v1::Job& job) {
   row("progress", FiguresText(job));
   if (job.metrics().has_validation()) row("validation", ValidationText(job.metrics().validation()));
   row("objective", ObjectiveText(spec.objective()));
-  row("start", spec.base_checkpoint().empty() ? absl::StrCat("fresh weights, ", spec.fresh_config())
-                                              : spec.base_checkpoint());
+  row("start", spec.has_fresh_config()      ? absl::StrCat("fresh weights, ", spec.fresh_config())
+               : spec.has_base_checkpoint() ? spec.base_checkpoint()
+                                            : "the miniature");
   row("dataset", spec.dataset());
   row("workers", absl::StrCat(spec.resources().world_size(), spec.resources().gpu() ? " on GPUs" : " on CPUs",
                               ", ", spec.resources().threads(), " threads each"));

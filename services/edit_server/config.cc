@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "common/base/miniature.h"
 #include "common/rpc/server_settings.h"
 
 namespace ip2p::edit_server {
@@ -26,7 +27,8 @@ Settings Declare(ServerConfig& config, Texts& texts) {
   settings.Add("admin_listen", &config.admin_listen,
                "HOST:PORT for operators: ModelService, health, reflection");
   settings.Add("metrics_listen", &config.metrics_listen, "HOST:PORT of /metrics; \"off\": none");
-  settings.Add("ckpt", &texts.ckpt, "a checkpoint, served under the name \"default\"");
+  settings.Add("ckpt", &texts.ckpt,
+               "a checkpoint, served under the name \"default\" (default: the miniature)");
   settings.Add("model", &texts.model, "NAME=CHECKPOINT, may be given often; the first is the default");
   settings.Add("vae_ckpt", &texts.vae_ckpt, "takes the VAE from here instead");
   settings.Add("models_dir", &config.models_dir, "where ReloadModel finds other checkpoints");
@@ -78,7 +80,13 @@ void ReadModels(const Texts& texts, ServerConfig& config, std::vector<std::strin
     }
   }
   if (config.models.empty() && faults.empty()) {
-    faults.push_back("no model is named; wants --ckpt CHECKPOINT or --model NAME=CHECKPOINT");
+    if (const absl::StatusOr<std::string> path = FindMiniature("edit"); path.ok()) {
+      config.miniature = true;
+      config.models.push_back({"miniature", *path, texts.vae_ckpt});
+    } else {
+      faults.push_back(absl::StrCat("no model is named, and ", path.status().message(),
+                                    "; wants --ckpt CHECKPOINT or --model NAME=CHECKPOINT"));
+    }
   }
 }
 

@@ -18,6 +18,7 @@ struct ServerConfig {
   std::string metrics_listen = "127.0.0.1:9464";  // empty: none
 
   std::vector<ModelSpec> models;  // at least one; the first is the default
+  bool miniature = false;         // none was named: it is the miniature
   std::string models_dir;
   std::string device = "cpu";
   Precision precision = Precision::kAuto;

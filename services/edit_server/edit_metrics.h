@@ -5,11 +5,12 @@
 //   ip2p_edit_in_flight                             admitted edits that are not over
 //   ip2p_edit_queue_duration_seconds                from admission to the first work of the model
 //   ip2p_edit_request_duration_seconds              from admission to the answer
-//   ip2p_edit_stage_duration_seconds{stage}         text, encode, denoise (one step), decode, read_image,
-//   write_image ip2p_edit_denoise_step_duration_seconds         one evaluation of the denoiser for a whole
-//   batch ip2p_edit_batch_size                            outputs in that batch ip2p_edit_cancelled_total
-//   admitted edits given up by their callers or by a deadline ip2p_edit_model_failures_total admitted edits
-//   that failed in the model (NaN among them)
+//   ip2p_edit_stage_duration_seconds{stage}         text, encode, denoise (one step), decode; read_image,
+//                                                   compose (of masked edits), write_image
+//   ip2p_edit_denoise_step_duration_seconds         one evaluation of the denoiser for a whole batch
+//   ip2p_edit_batch_size                            outputs in that batch
+//   ip2p_edit_cancelled_total                       admitted edits given up by their callers or a deadline
+//   ip2p_edit_model_failures_total                  admitted edits that failed in the model (NaN among them)
 #pragma once
 
 #include <memory>

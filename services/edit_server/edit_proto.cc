@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "common/base/limits.h"
 #include "common/base/random.h"
 #include "common/image/decode.h"
@@ -86,6 +87,8 @@ void ReadParams(const edit::v1::EditParams& wire, EditParams& params, Faults& fa
   if (wire.has_cfg_text()) params.cfg_text = wire.cfg_text();
   if (wire.has_cfg_image()) params.cfg_image = wire.cfg_image();
   if (wire.has_count()) params.count = wire.count();
+  if (wire.has_auto_mask()) params.auto_mask = wire.auto_mask();
+  if (wire.has_mask_feather()) params.mask_feather = wire.mask_feather();
   ReadChoice("sampler", kSamplers, wire.sampler(), params.sampler, faults);
   ReadChoice("schedule", kSchedules, wire.schedule(), params.schedule, faults);
   if (!wire.has_seed()) {
@@ -110,18 +113,32 @@ void ReadOutput(const image::v1::ImageOutput& wire, EditTask& task, Faults& faul
   task.embed_parameters = !wire.omit_parameters();
 }
 
-void CheckPhoto(const image::v1::Image& wire, Faults& faults) {
+void CheckPicture(const char* field, const image::v1::Image& wire, Faults& faults) {
   const ImageLimits limits;
   if (wire.data().empty()) {
-    faults.push_back("image is empty; wants a JPEG, PNG or WebP file");
+    faults.push_back(absl::StrCat(field, " is empty; wants a JPEG, PNG or WebP file"));
   } else if (wire.data().size() > limits.max_bytes) {
     faults.push_back(
-        absl::StrFormat("image is %d bytes; wants at most %d", wire.data().size(), limits.max_bytes));
+        absl::StrFormat("%s is %d bytes; wants at most %d", field, wire.data().size(), limits.max_bytes));
   } else if (const absl::StatusOr<ImageFormat> found = SniffImageFormat(wire.data()); !found.ok()) {
-    faults.push_back(std::string(found.status().message()));
+    faults.push_back(absl::StrCat(field, absl::StripPrefix(found.status().message(), "image")));
   } else if (wire.format() != 0 && wire.format() != ToWire(kFormats, *found)) {
-    faults.push_back(absl::StrFormat("image.format is %d; the data is %s, wants the same or none",
+    faults.push_back(absl::StrFormat("%s.format is %d; the data is %s, wants the same or none", field,
                                      wire.format(), absl::AsciiStrToUpper(ImageFormatName(*found))));
+  }
+}
+
+// What has to do with keeping the rest of the photo; the mask's size is judged when both are decoded.
+void CheckMask(const EditRequest& request, const EditTask& task, Faults& faults) {
+  if (request.has_mask()) CheckPicture("mask", request.mask(), faults);
+  if (request.has_mask() && task.params.auto_mask) {
+    faults.push_back("mask and auto_mask are both given; wants one of them");
+  }
+  if ((request.has_mask() || task.params.auto_mask) && !IsLossless(task.output)) {
+    faults.push_back(
+        absl::StrFormat("output.format is %s; a masked edit keeps pixels as they are, wants PNG or "
+                        "lossless WebP",
+                        absl::AsciiStrToUpper(ImageFormatName(task.output.format))));
   }
 }
 
@@ -154,9 +171,10 @@ absl::StatusOr<EditTask> TaskFromProto(const EditRequest& request, int preview_e
   Faults faults;
   EditTask task;
   task.params.preview_every = preview_every;
-  CheckPhoto(request.image(), faults);
+  CheckPicture("image", request.image(), faults);
   ReadParams(request.params(), task.params, faults);
   ReadOutput(request.output(), task, faults);
+  CheckMask(request, task, faults);
 
   const Image any_photo{
       .width = 1, .height = 1, .pixels = {0, 0, 0}};  // its own checks come when it is decoded
@@ -172,6 +190,7 @@ absl::StatusOr<EditTask> TaskFromProto(const EditRequest& request, int preview_e
   if (!faults.empty()) return absl::InvalidArgumentError(absl::StrJoin(faults, "; "));
 
   task.photo = request.image().data();
+  task.mask = request.mask().data();
   task.model = request.model();
   task.request_id = task.named ? request.request_id() : fallback_id;
   if (task.named) task.fingerprint = Fingerprint(request);
@@ -191,6 +210,8 @@ edit::v1::EditParams ToProto(const EditParams& params) {
   wire.set_sampler(ToWire(kSamplers, params.sampler));
   wire.set_schedule(ToWire(kSchedules, params.schedule));
   wire.set_count(params.count);
+  if (params.auto_mask) wire.set_auto_mask(*params.auto_mask);
+  wire.set_mask_feather(params.mask_feather);
   return wire;
 }
 
@@ -223,6 +244,9 @@ edit::v1::EditResult ToProto(const EditAnswer& answer, bool replayed) {
     edit::v1::EditOutput& picture = *wire.add_outputs();
     *picture.mutable_image() = PictureProto(output.file, output.format, output.width, output.height);
     picture.set_seed(output.seed);
+    if (!output.mask.empty()) {
+      *picture.mutable_mask() = PictureProto(output.mask, ImageFormat::kPng, output.width, output.height);
+    }
   }
   *wire.mutable_params() = ToProto(answer.params);
   wire.set_model(answer.model);
@@ -244,7 +268,9 @@ edit::v1::GetCapabilitiesResponse CapabilitiesProto(const CapabilityFacts& facts
     wire.add_input_formats(theirs);
     wire.add_output_formats(theirs);
   }
-  *wire.mutable_defaults() = ToProto(EditParams());
+  EditParams defaults;
+  defaults.resolution = facts.native_resolution;
+  *wire.mutable_defaults() = ToProto(defaults);
   wire.mutable_defaults()->clear_seed();
 
   edit::v1::EditLimits& limits = *wire.mutable_limits();
@@ -260,6 +286,7 @@ edit::v1::GetCapabilitiesResponse CapabilitiesProto(const CapabilityFacts& facts
   limits.set_queue_limit(facts.queue_limit);
   limits.set_client_limit(facts.client_limit);
   limits.set_max_batch(facts.max_batch);
+  limits.set_max_mask_feather(kMaxMaskFeather);
   if (facts.estimate > absl::ZeroDuration()) *wire.mutable_estimate() = DurationProto(facts.estimate);
   return wire;
 }

@@ -25,7 +25,8 @@ struct CapabilityFacts {
   int queue_limit = 0;
   int client_limit = 0;
   int max_batch = 0;
-  absl::Duration estimate;  // zero: not known
+  absl::Duration estimate;    // zero: not known
+  int native_resolution = 0;  // px, of the default model
 };
 edit::v1::GetCapabilitiesResponse CapabilitiesProto(const CapabilityFacts& facts);
 

@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "common/base/status_macros.h"
 #include "common/image/decode.h"
+#include "common/pipeline/masked_edit.h"
 #include "common/pipeline/parameters_text.h"
 #include "common/pipeline/unedited.h"
 #include "common/rpc/status.h"
@@ -23,6 +24,7 @@ absl::Duration Whole(absl::Duration duration) { return absl::Ceil(duration, absl
 absl::StatusOr<std::shared_ptr<const EditAnswer>> AnswerOf(const EditRun& run, const EditResult& result) {
   auto answer = std::make_shared<EditAnswer>();
   answer->params = result.params;
+  answer->params.mask.reset();  // up to 25 MB, and answers are remembered
   answer->model = run.model.name;
   answer->instruction_truncated = result.instruction_truncated;
   answer->negative_truncated = result.negative_truncated;
@@ -33,10 +35,21 @@ absl::StatusOr<std::shared_ptr<const EditAnswer>> AnswerOf(const EditRun& run, c
     EncodeOptions options = run.task.output;
     if (run.task.embed_parameters) options.parameters = ParametersText(result.params, output, run.model.name);
     IP2P_ASSIGN_OR_RETURN(std::string file, EncodeImage(output.image, options));
-    answer->outputs.push_back(
-        {std::move(file), options.format, output.image.width, output.image.height, output.seed});
+    std::string mask;
+    if (!output.mask.values.empty()) {
+      IP2P_ASSIGN_OR_RETURN(mask, EncodeImage(MaskImage(output.mask)));
+    }
+    answer->outputs.push_back({std::move(file), options.format, output.image.width, output.image.height,
+                               output.seed, std::move(mask)});
   }
   return answer;
+}
+
+// Errors say which of a request's pictures it was.
+absl::StatusOr<Image> Decoded(const char* field, const std::string& file) {
+  absl::StatusOr<DecodedImage> decoded = DecodeImage(file);
+  if (decoded.ok()) return std::move(decoded->image);
+  return absl::Status(decoded.status().code(), absl::StrCat(field, ": ", decoded.status().message()));
 }
 
 }  // namespace
@@ -83,7 +96,7 @@ absl::Status EditQueue::CheckRoom(const EditTask& task, absl::Time deadline, abs
   if (left <= absl::ZeroDuration()) {
     return absl::DeadlineExceededError("the deadline passed before the edit was admitted");
   }
-  // The estimate assumes a photo of 512 px where the resolution is the photo's own, so it decides nothing
+  // The estimate assumes the model's own resolution where it is to be the photo's, so it decides nothing
   // then.
   if (task.params.resolution != 0 && !task.params.instruction.empty() && left < estimate / 2) {
     return absl::DeadlineExceededError(absl::StrFormat("deadline is %.1f s away; the estimate is %.1f s",
@@ -96,6 +109,8 @@ absl::Status EditQueue::CheckRoom(const EditTask& task, absl::Time deadline, abs
 absl::StatusOr<EditQueue::Ticket> EditQueue::Start(EditTask task, absl::Time deadline,
                                                    EditListener* listener) {
   IP2P_ASSIGN_OR_RETURN(LoadedModel model, models_.Get(task.model));
+  if (task.params.resolution == kNativeResolution)
+    task.params.resolution = model.engine->config().native_resolution();
   const absl::Duration estimate =
       task.params.instruction.empty() ? absl::ZeroDuration() : model.engine->Estimate(task.params);
   while (true) {
@@ -159,16 +174,23 @@ void EditQueue::Leave(const Ticket& ticket, EditListener* listener, const absl::
 void EditQueue::Decode(const Ticket& run) {
   if (run->given_up()) return End(run, absl::CancelledError("the edit was cancelled"));
   const absl::Time start = clock_->Now();
-  absl::StatusOr<DecodedImage> photo = DecodeImage(run->task.photo);
-  std::string().swap(run->task.photo);  // up to 20 MB that nobody needs any more
-  metrics_.OnStage("read_image", clock_->Now() - start);
-  if (!photo.ok()) {
-    return End(run, absl::Status(photo.status().code(), absl::StrCat("image: ", photo.status().message())));
+  EditTask& task = run->task;
+  absl::StatusOr<Image> photo = Decoded("image", task.photo);
+  absl::Status status = photo.status();
+  if (status.ok() && !task.mask.empty()) {
+    absl::StatusOr<Image> mask = Decoded("mask", task.mask);
+    status = mask.status();
+    if (status.ok()) task.params.mask = std::make_shared<const Mask>(MaskFromImage(*mask));
   }
-  if (!run->task.params.instruction.empty()) return Submit(run, std::move(photo->image));
+  std::string().swap(task.mask);
+  if (!KeepsTheRest(task.params)) std::string().swap(task.photo);  // up to 20 MB that nobody needs any more
+  metrics_.OnStage("read_image", clock_->Now() - start);
+  if (status.ok()) status = ValidateEdit(task.params, *photo);
+  if (!status.ok()) return End(run, status);
+  if (!task.params.instruction.empty()) return Submit(run, *std::move(photo));
 
   run->started = clock_->Now();
-  absl::StatusOr<EditResult> result = Unedited(std::move(photo->image), run->task.params);
+  absl::StatusOr<EditResult> result = Unedited(*std::move(photo), task.params);
   if (!result.ok()) return End(run, result.status());
   Encode(run, *std::move(result));
 }
@@ -198,9 +220,22 @@ void EditQueue::Submit(const Ticket& run, Image photo) {
 void EditQueue::Encode(const Ticket& run, EditResult result) {
   const absl::Time start = clock_->Now();
   run->finished = std::min(run->finished, start);
+  if (KeepsTheRest(run->task.params)) {
+    const absl::Status composed = Compose(run, result);
+    metrics_.OnStage("compose", clock_->Now() - start);
+    if (!composed.ok()) return End(run, composed);
+  }
+  const absl::Time whole = clock_->Now();
   absl::StatusOr<std::shared_ptr<const EditAnswer>> answer = AnswerOf(*run, result);
-  metrics_.OnStage("write_image", clock_->Now() - start);
+  metrics_.OnStage("write_image", clock_->Now() - whole);
   End(run, std::move(answer));
+}
+
+absl::Status EditQueue::Compose(const Ticket& run, EditResult& result) {
+  if (run->given_up()) return absl::CancelledError("the edit was cancelled");
+  IP2P_ASSIGN_OR_RETURN(const Image photo, Decoded("image", run->task.photo));
+  std::string().swap(run->task.photo);
+  return KeepTheRest(photo, result);
 }
 
 void EditQueue::End(const Ticket& run, absl::StatusOr<std::shared_ptr<const EditAnswer>> answer) {

@@ -2,7 +2,8 @@
 // most client_limit belong to one caller, and remembered answers have a bound of bytes.
 //
 // An edit's way: Start (caller's thread: admit) -> decode the photo (codec thread) -> engine (its thread) ->
-// encode the answer (codec thread) -> listeners. Thread-safe.
+// encode the answer (codec thread) -> listeners. Thread-safe. A masked edit keeps the photo's file meanwhile,
+// and its pixels are decoded again around the answer: 20 MB at most, not 75.
 #pragma once
 
 #include <memory>
@@ -75,6 +76,8 @@ class EditQueue {
   void Decode(const Ticket& run);
   void Submit(const Ticket& run, Image photo);
   void Encode(const Ticket& run, EditResult result);
+  // Of a masked edit: the photo's own pixels around what was edited.
+  absl::Status Compose(const Ticket& run, EditResult& result);
   void End(const Ticket& run, absl::StatusOr<std::shared_ptr<const EditAnswer>> answer);
 
   ModelHost& models_;

@@ -3,9 +3,11 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "common/base/log.h"
+#include "common/base/miniature.h"
 #include "common/base/status_macros.h"
 
 namespace ip2p::edit_server {
@@ -70,6 +72,7 @@ EditServer::~EditServer() {
 }
 
 absl::Status EditServer::LoadModels() {
+  if (config_.miniature) Log(LogLevel::kWarning, absl::StrCat("no model is named: ", kMiniatureNote));
   IP2P_RETURN_IF_ERROR(models_.LoadAll());
   rpc_->SetServing(true);
   admin_->SetServing(true);

@@ -43,8 +43,10 @@ grpc::ServerUnaryReactor* EditService::GetCapabilities(grpc::CallbackServerConte
   if (call.admitted().ok()) {
     const absl::StatusOr<LoadedModel> model = parts_.models->Get("");
     const QueueLimits& limits = parts_.queue->limits();
-    *response = CapabilitiesProto({limits.queue_limit, limits.client_limit, parts_.max_batch,
-                                   model.ok() ? model->engine->Estimate({}) : absl::ZeroDuration()});
+    *response =
+        CapabilitiesProto({limits.queue_limit, limits.client_limit, parts_.max_batch,
+                           model.ok() ? model->engine->Estimate({}) : absl::ZeroDuration(),
+                           (model.ok() ? model->engine->config() : ModelConfig()).native_resolution()});
   }
   reactor->Finish(call.Finish(call.admitted()));
   return reactor;

@@ -17,6 +17,7 @@ namespace ip2p::edit_server {
 // A request whose fields were checked; its photo is still encoded.
 struct EditTask {
   std::string photo;  // JPEG, PNG or WebP by its first bytes
+  std::string mask;   // the same; empty: none
   EditParams params;  // with a seed
   std::string model;  // empty: the first
   EncodeOptions output;
@@ -34,6 +35,7 @@ struct EditAnswer {
     int width = 0;   // px
     int height = 0;  // px
     uint32_t seed = 0;
+    std::string mask;  // PNG of the photo's size; empty: none was found
   };
   std::vector<Output> outputs;
   EditParams params;  // as used
@@ -46,7 +48,7 @@ struct EditAnswer {
 
   size_t bytes() const {
     size_t sum = 0;
-    for (const Output& output : outputs) sum += output.file.size();
+    for (const Output& output : outputs) sum += output.file.size() + output.mask.size();
     return sum;
   }
 };

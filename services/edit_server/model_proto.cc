@@ -26,7 +26,7 @@ model::v1::Model ToProto(const LoadedModel& model) {
   wire.set_prediction(config.scheduler.prediction == PredictionType::kVPrediction
                           ? model::v1::PREDICTION_TYPE_V
                           : model::v1::PREDICTION_TYPE_EPSILON);
-  wire.set_native_resolution(config.unet.sample_size * config.vae.downscale());
+  wire.set_native_resolution(config.native_resolution());
   *wire.mutable_loaded_at() = TimestampProto(model.loaded_at);
   return wire;
 }

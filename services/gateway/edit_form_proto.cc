@@ -1,6 +1,7 @@
 #include "services/gateway/edit_form_proto.h"
 
 #include <cmath>
+#include <map>
 #include <string>
 #include <utility>
 
@@ -20,11 +21,10 @@ namespace {
 
 using nlohmann::json;
 
-// The fields, and the photo when it came as a file.
+// The fields, and the pictures that came as files.
 struct Form {
   json fields = json::object();
-  std::string_view photo;
-  bool has_photo = false;
+  std::map<std::string, std::string_view> pictures;
 };
 
 absl::StatusOr<Form> ReadForm(const WebRequest& request) {
@@ -36,9 +36,8 @@ absl::StatusOr<Form> ReadForm(const WebRequest& request) {
   }
   IP2P_ASSIGN_OR_RETURN(const std::vector<FormPart> parts, ParseMultipart(type, request.body));
   for (const FormPart& part : parts) {
-    if (part.name == "image") {
-      form.photo = part.bytes;
-      form.has_photo = true;
+    if (part.name == "image" || part.name == "mask") {
+      form.pictures[part.name] = part.bytes;
     } else {
       form.fields[part.name] = std::string(part.bytes);
     }
@@ -62,10 +61,14 @@ absl::Status Move(json& fields, const char* name, const char* target, google::pr
 absl::StatusOr<edit::v1::StreamEditRequest> EditFromForm(Form form) {
   edit::v1::StreamEditRequest stream;
   edit::v1::EditRequest& edit = *stream.mutable_edit();
-  if (form.has_photo) {
-    edit.mutable_image()->set_data(form.photo.data(), form.photo.size());
-  } else if (form.fields.contains("image")) {
+  for (const auto& [name, bytes] : form.pictures) {
+    (name == "image" ? edit.mutable_image() : edit.mutable_mask())->set_data(bytes.data(), bytes.size());
+  }
+  if (form.fields.contains("image")) {
     IP2P_RETURN_IF_ERROR(Move(form.fields, "image", "data", edit.mutable_image()));
+  }
+  if (form.fields.contains("mask")) {
+    IP2P_RETURN_IF_ERROR(Move(form.fields, "mask", "data", edit.mutable_mask()));
   }
   if (edit.image().data().empty()) {
     return absl::InvalidArgumentError("image is missing or empty; wants a JPEG, PNG or WebP file");

@@ -1,7 +1,7 @@
 // What a page or a program sends to be edited, as the edit server's request. Pure functions.
 //
-// A JSON object, or a form with the photo as its file: image, EditParams' fields (instruction, steps, …),
-// model, request_id, preview_every, format, quality, lossless, omit_parameters.
+// A JSON object, or a form with its pictures as files: image, mask, EditParams' fields (instruction, steps,
+// …), model, request_id, preview_every, format, quality, lossless, omit_parameters.
 #pragma once
 
 #include <vector>

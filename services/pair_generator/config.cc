@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "common/base/miniature.h"
 #include "common/rpc/server_settings.h"
 
 namespace ip2p::pair_generator {
@@ -22,7 +23,8 @@ struct Texts {
 };
 
 void DeclareModels(Settings& settings, ServerConfig& config, Texts& texts) {
-  settings.Add("ckpt", &texts.shared.checkpoint, "a text-to-image checkpoint, served as \"default\"");
+  settings.Add("ckpt", &texts.shared.checkpoint,
+               "a text-to-image checkpoint, served as \"default\" (default: the miniature)");
   settings.Add("model", &texts.model, "NAME=CHECKPOINT, may be given often; the first is the default");
   settings.Add("vae_ckpt", &texts.shared.vae_checkpoint, "takes the VAE from here instead");
   settings.Add("clip", &texts.shared.clip,
@@ -63,6 +65,20 @@ bool IsModelName(absl::string_view name) {
   return true;
 }
 
+// Its CLIP comes with it where no other one is named.
+void TakeMiniature(const Texts& texts, ServerConfig& config, std::vector<std::string>& faults) {
+  const absl::StatusOr<std::string> model = FindMiniature("text-to-image");
+  if (!model.ok()) {
+    faults.push_back(absl::StrCat("no model is named, and ", model.status().message(),
+                                  "; wants --ckpt CHECKPOINT or --model NAME=CHECKPOINT"));
+    return;
+  }
+  ModelSpec& spec = config.models.emplace_back(ModelSpec{"miniature", texts.shared});
+  spec.models.checkpoint = *model;
+  if (spec.models.clip.empty()) spec.models.clip = FindMiniature("clip").value_or("");
+  config.miniature = true;
+}
+
 void ReadModels(const Texts& texts, ServerConfig& config, std::vector<std::string>& faults) {
   if (!texts.shared.checkpoint.empty()) config.models.push_back({"default", texts.shared});
   for (const std::string& text : texts.model) {
@@ -82,7 +98,7 @@ void ReadModels(const Texts& texts, ServerConfig& config, std::vector<std::strin
     }
   }
   if (config.models.empty() && faults.empty()) {
-    faults.push_back("no model is named; wants --ckpt CHECKPOINT or --model NAME=CHECKPOINT");
+    TakeMiniature(texts, config, faults);
   }
 }
 

@@ -21,6 +21,7 @@ struct ServerConfig {
   std::string metrics_listen = "127.0.0.1:9466";  // empty: none
 
   std::vector<ModelSpec> models;  // at least one; the first is the default
+  bool miniature = false;         // none was named: it is the miniature
   PairSamplerOptions sampler;
 
   int queue_limit = 16;  // requests that may wait for a model

@@ -16,7 +16,6 @@ namespace v1 = pair::v1;
 
 constexpr int kMaxPrompts = 100;
 constexpr int64_t kMaxFirstIndex = 1'000'000'000;
-constexpr int kMaxPairResolution = 1024;  // px
 
 constexpr int WireOf(SampleVerdict verdict) { return static_cast<int>(verdict) + 1; }
 static_assert(WireOf(SampleVerdict::kPassed) == v1::SAMPLE_VERDICT_PASSED);
@@ -50,6 +49,7 @@ void ReadParams(const v1::PairParams& wire, PairTask& task, Faults& faults) {
   if (wire.has_clip_threshold()) params.thresholds.clip = wire.clip_threshold();
   if (wire.has_clip_dir_threshold()) params.thresholds.dir = wire.clip_dir_threshold();
   if (wire.has_clip_img_threshold()) params.thresholds.img = wire.clip_img_threshold();
+  task.native_resolution = !wire.has_resolution();
   if (wire.has_resolution()) params.resolution = wire.resolution();
   if (wire.has_seed()) params.seed = wire.seed();
   params.seeds.assign(wire.seeds().begin(), wire.seeds().end());

@@ -77,7 +77,8 @@ void PairQueue::AddModel(const std::string& name, std::unique_ptr<PairSampler> s
                  .precision = sampler->precision_name(),
                  .clip = sampler->has_clip(),
                  .safety_checker = sampler->has_safety_checker(),
-                 .batch_size = sampler->BatchSize(PairParams().resolution)};
+                 .native_resolution = sampler->native_resolution(),
+                 .batch_size = sampler->BatchSize(sampler->native_resolution())};
   lane->sampler = std::move(sampler);
   Lane* const mine = lane.get();
   absl::MutexLock lock(&mutex_);
@@ -147,6 +148,7 @@ absl::StatusOr<PairQueue::Ticket> PairQueue::Start(PairTask task, absl::Time dea
     return absl::FailedPreconditionError(
         "a threshold is not 0 and no CLIP is loaded; wants all three thresholds 0");
   }
+  if (task.native_resolution) task.params.resolution = lane->facts.native_resolution;
   const double work = WorkOf(task.params, SamplesOf(task.params) * static_cast<double>(task.prompts.size()));
   const absl::Duration estimate = lane->seconds_per_work > 0
                                       ? Backlog(*lane) + absl::Seconds(work * lane->seconds_per_work)

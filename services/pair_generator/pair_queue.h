@@ -33,7 +33,8 @@ struct ModelFacts {
   std::string precision;
   bool clip = false;
   bool safety_checker = false;
-  int batch_size = 0;  // at the default resolution
+  int native_resolution = 0;  // px
+  int batch_size = 0;         // at that resolution
 };
 
 class PairQueue {

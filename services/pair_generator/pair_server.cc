@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "common/base/log.h"
+#include "common/base/miniature.h"
 #include "common/base/status_macros.h"
 
 namespace ip2p::pair_generator {
@@ -61,6 +62,7 @@ PairServer::~PairServer() {
 
 absl::Status PairServer::LoadModels() {
   // Joined at the end: until then every request hears that models are being loaded, not that one is unknown.
+  if (config_.miniature) Log(LogLevel::kWarning, absl::StrCat("no model is named: ", kMiniatureNote));
   std::vector<std::unique_ptr<PairSampler>> loaded;
   for (const ModelSpec& spec : config_.models) {
     const absl::Time start = absl::Now();

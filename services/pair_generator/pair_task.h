@@ -15,9 +15,10 @@ struct PairTask {
   std::vector<PairPrompt> prompts;
   int64_t first_prompt_index = 0;
   PairParams params;
-  std::string model;      // empty: the default
-  std::string precision;  // "fp32", "bf16", "fp16" when the caller insists; empty: the model's
-  std::string caller;     // whose quota it counts against
+  bool native_resolution = false;  // none was asked for: the queue puts the model's own in
+  std::string model;               // empty: the default
+  std::string precision;           // "fp32", "bf16", "fp16" when the caller insists; empty: the model's
+  std::string caller;              // whose quota it counts against
 };
 
 struct PairAdmission {

@@ -10,6 +10,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/log.h"
+#include "common/base/miniature.h"
 #include "common/base/status_macros.h"
 #include "common/metrics/metrics_server.h"
 #include "common/storage/read_file.h"
@@ -153,6 +154,11 @@ absl::StatusOr<TrainingRunOptions> OptionsOf(const WorkerConfig& config, const G
   };
   inside(options.base_checkpoint);
   inside(options.fresh_config);
+  if (options.base_checkpoint.empty() && options.fresh_config.empty()) {
+    const bool clip = options.config.objective == TrainObjective::kClip;
+    IP2P_ASSIGN_OR_RETURN(options.base_checkpoint, FindMiniature(clip ? "clip" : "text-to-image"));
+    Log(LogLevel::kWarning, absl::StrCat("no start is named: ", kMiniatureNote));
+  }
   inside(options.dataset);
   TakeMachine(config, options);
   options.run = absl::StrCat(config.data_dir, "/jobs/", config.job);

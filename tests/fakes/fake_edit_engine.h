@@ -1,6 +1,7 @@
-// An EditEngine without a model: it inverts the photo's colours. Time passes when the test says Step(), or,
-// once told to run by itself, as fast as its own thread can. Thread-safe; callbacks come from whoever steps,
-// as in the real engine with no lock held, one at a time.
+// An EditEngine without a model: it inverts the photo's colours, and finds that instructions are about its
+// left half. Time passes when the test says Step(), or, once told to run by itself, as fast as its own thread
+// can. Thread-safe; callbacks come from whoever steps, as in the real engine with no lock held, one at a
+// time.
 #pragma once
 
 #include <algorithm>
@@ -221,7 +222,8 @@ class FakeEditEngine final : public EditEngine {
     result.params = edit.params;
     result.instruction_truncated = edit.params.instruction.size() > 1000;
     for (int i = 0; i < edit.params.count; ++i) {
-      EditOutput output{edit.photo, edit.params.seed + static_cast<uint32_t>(i)};
+      EditOutput output{.image = edit.photo, .seed = edit.params.seed + static_cast<uint32_t>(i)};
+      if (edit.params.auto_mask) output.mask = {2, 1, {255, 0}};
       for (uint8_t& value : output.image.pixels) value = static_cast<uint8_t>(255 - value);
       result.outputs.push_back(std::move(output));
     }

@@ -58,6 +58,7 @@ class FakePairSampler final : public PairSampler {
     return made;
   }
   int BatchSize(int) const override { return options_.batch; }
+  int native_resolution() const override { return 512; }
   bool has_clip() const override { return options_.clip; }
   bool has_safety_checker() const override { return options_.safety_checker; }
   std::string precision_name() const override { return "fp32"; }

@@ -115,3 +115,117 @@ export async function editOnAPhone(browser, url, {photo}) {
     await judge(page, 'edit on a phone');
   });
 }
+
+// Pixels between two parts of the width in which the result differs from the photo.
+const changed = (page, from, to) => page.evaluate(([low, high]) => {
+  const [before, after] = ['.layer:not(.after)', '.layer.after'].map((name) => {
+    const image = document.querySelector(name);
+    const canvas = document.createElement('canvas');
+    [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+    const context = canvas.getContext('2d');
+    context.drawImage(image, 0, 0);
+    return context.getImageData(0, 0, canvas.width, canvas.height);
+  });
+  let pixels = 0;
+  for (let i = 0; i < before.data.length; i += 4) {
+    const x = i / 4 % before.width / before.width;
+    if (x >= low && x < high && [0, 1, 2].some((c) => before.data[i + c] !== after.data[i + c])) pixels++;
+  }
+  return pixels;
+}, [from, to]);
+
+async function editAgain(page) {
+  await page.evaluate(() => document.querySelector('.thumbs').replaceChildren());
+  await edit(page).click();
+  await page.locator('.thumb').first().waitFor();
+  assert.equal(await page.locator('.layer.after').evaluate((image) => `${image.naturalWidth}x${image.naturalHeight}`), '451x300');
+}
+
+const brushAt = async (page, x, y) => {
+  await page.locator('.brush').evaluate((canvas) => canvas.scrollIntoView({block: 'center'}));  // not under the bar
+  const box = await page.locator('.brush').boundingBox();
+  return [box.x + box.width * x, box.y + box.height * y];
+};
+
+async function startMasked(page, photo) {
+  await page.getByLabel(/Drop a photo here/).setInputFiles(photo);
+  await page.getByLabel('Instruction').fill('make it snow');
+  await smallSettings(page, 3, 128);
+  await page.getByLabel('what I paint').check();
+}
+
+export async function paintedEdit(browser, url, {photo}) {
+  const allowed = ['400'];  // JPEG is refused
+  await onPage(browser, `${url}/#edit`, {allowed}, async (page) => {
+    await startMasked(page, photo);
+    await edit(page).click();  // nothing is painted, so nothing is sent
+    await page.getByText('Paint what may change first.').waitFor();
+
+    // A stroke on the left, and a slip on the right that is wiped away.
+    await page.mouse.move(...await brushAt(page, 0.2, 0.2));
+    await page.mouse.down();
+    await page.mouse.move(...await brushAt(page, 0.2, 0.8), {steps: 6});
+    await page.mouse.up();
+    await page.mouse.click(...await brushAt(page, 0.8, 0.5));
+    await page.getByRole('button', {name: 'Erase', exact: true}).click();
+    await page.getByLabel('Brush size').fill('20');
+    await page.mouse.click(...await brushAt(page, 0.8, 0.5));
+    await picture(page, 'brush', {fullPage: true});
+    await judge(page, 'brush');
+    await editAgain(page);
+    assert.ok(await changed(page, 0.1, 0.3) > 4000);
+    assert.equal(await changed(page, 0.32, 1), 0);
+
+    // The line can be moved again: the brush lies aside until it is taken up.
+    assert.ok(!await page.locator('.brush').isVisible());
+    await page.getByLabel('Before and after').focus();
+    await page.keyboard.press('End');
+    assert.equal(await cut(page), '100%');
+
+    // By keys alone: a dab and a stroke from the middle to the right.
+    await page.getByRole('button', {name: 'Paint', exact: true}).click();
+    await page.getByRole('button', {name: 'Clear', exact: true}).click();
+    await page.locator('.brush').focus();
+    await page.keyboard.press('[');
+    for (let i = 0; i < 2; i++) await page.keyboard.press('ArrowRight');
+    await page.keyboard.press(' ');
+    await page.getByText('The brush is down and paints.').waitFor({state: 'attached'});
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press(' ');
+    await editAgain(page);
+    assert.equal(await changed(page, 0, 0.4), 0);
+    assert.ok(await changed(page, 0.5, 1) > 2000);
+
+    // Undo takes the last stroke, and then nothing is left to send.
+    await page.getByRole('button', {name: 'Erase', exact: true}).click();
+    await page.getByRole('button', {name: 'Undo', exact: true}).click();
+    await edit(page).click();
+    await page.getByText('Paint what may change first.').waitFor();
+
+    // The model finds a mask, which can be kept. The file has to be one that loses nothing.
+    await page.getByLabel('what the model finds').check();
+    await editAgain(page);
+    const link = page.locator('.thumb a', {hasText: 'Mask of'});
+    const [download] = await Promise.all([page.waitForEvent('download'), link.click()]);
+    assert.match(download.suggestedFilename(), /^mask-\d+\.png$/);
+    await page.getByLabel('File', {exact: true}).selectOption('webp');
+    await editAgain(page);
+    await page.getByLabel('File', {exact: true}).selectOption('jpeg');
+    await edit(page).click();
+    await page.getByText('a masked edit keeps pixels as they are').waitFor();
+    await judge(page, 'masked edit');
+  });
+}
+
+export async function paintingOnAPhone(browser, url, {photo}) {
+  await onPage(browser, `${url}/#edit`, {viewport: PHONE, colorScheme: 'dark'}, async (page) => {
+    await startMasked(page, photo);
+    await page.touchscreen.tap(...await brushAt(page, 0.25, 0.5));
+    assert.ok(await page.getByRole('button', {name: 'Clear', exact: true}).isEnabled());
+    await picture(page, 'brush-phone', {fullPage: true});
+    await judge(page, 'brush on a phone');
+    await editAgain(page);
+    assert.ok(await changed(page, 0.2, 0.3) > 500);
+    assert.equal(await changed(page, 0.35, 1), 0);
+  });
+}

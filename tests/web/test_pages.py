@@ -11,7 +11,7 @@ import subprocess
 import pytest
 from conftest import ROOT
 from gateway_cluster import Gateway, cluster  # noqa: F401  (fixture)
-from PIL import Image
+from PIL import Image, ImageOps
 from server import stubs  # noqa: F401  (fixture)
 
 MODULES = ROOT / ".cache" / "npm" / "node_modules"
@@ -30,6 +30,12 @@ def browse(scenario, url, **facts):
 @pytest.mark.parametrize("scenario", ["editPage", "sweepPage", "editOnAPhone", "promptsPage", "datasetPage", "overviewPage"])
 def test_page(cluster, scenario):
     browse(scenario, cluster.gateway.url, photo=str(PHOTO))
+
+
+@pytest.mark.parametrize("scenario", ["paintedEdit", "paintingOnAPhone"])
+def test_only_what_is_painted_changes(cluster, tmp_path, scenario):
+    ImageOps.fit(Image.open(PHOTO), (451, 300)).save(tmp_path / "photo.png")  # whose pixels every decoder sees alike
+    browse(scenario, cluster.gateway.url, photo=str(tmp_path / "photo.png"))
 
 
 def test_a_job_is_watched_moved_and_promoted(cluster):

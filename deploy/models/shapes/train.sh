@@ -4,7 +4,8 @@
 #
 #   bash deploy/models/shapes/train.sh [--work DIR] [--until STAGE] [--threads N]
 #     --work     folder of everything that is made (4 GB); default build/shapes
-#     --until    stop after this stage: pictures vae-crops vae text-to-image clip prompts pairs edit
+#     --until    stop after this stage: pictures vae-crops vae text-to-image clip prompts pairs edit; default: edit.
+#                "ablation" goes on: the same short training on these pairs and on ones that no CLIP chose
 #     --threads  CPU threads of the training worker and of the pairs; default: all
 #
 # Needs the release build. Settings stand in recipe/*.json and below; seeds are in them. 8 hours on 2 cores.
@@ -13,7 +14,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$here/../../.."
 
-work=build/shapes until= threads=$(nproc)
+work=build/shapes until=edit threads=$(nproc)
 while [ $# -gt 0 ]; do
   case "$1" in
     -h | --help) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "$0"; exit 0 ;;
@@ -80,7 +81,8 @@ say pictures
 "$ip2p" shapes draw --out-dir "$data/sets/pictures" --count 20000 --seed 1
 stage_done pictures
 
-train vae-crops --fresh-config configs/diffusion
+[ -e "$data/models/vae" ] || train vae-crops --fresh-config configs/diffusion
+stage_done vae-crops
 train vae --base-checkpoint models/vae-crops
 
 # Configs of all, and the weights of the autoencoder: the others start fresh.
@@ -99,11 +101,27 @@ say prompts
   --out "$data/prompts.jsonl" --seed 2
 stage_done prompts
 
-say pairs
-"$ip2p" pairs generate --out-dir "$data/pairs" --prompts-file "$data/prompts.jsonl" --n-partitions 4 --partition 0 \
-  --ckpt "$data/models/text-to-image" --clip "$data/models/clip" --threads "$threads" --resolution 128 --steps 20 \
-  --n-samples 8 --max-out-samples 2 --min-cfg 3 --max-cfg 7 --seed 3
-"$ip2p" dataset prepare "$data/pairs"
+# pairs FOLDER ARGUMENT...: pairs of the first eighth of the prompts.
+pairs() {
+  local folder=$1
+  shift
+  say "$folder"
+  "$ip2p" pairs generate --out-dir "$data/$folder" --prompts-file "$data/prompts.jsonl" --n-partitions 8 --partition 0 \
+    --ckpt "$data/models/text-to-image" --clip "$data/models/clip" --threads "$threads" --steps 20 \
+    --max-out-samples 2 --min-cfg 3 --max-cfg 7 --seed 3 "$@"
+  "$ip2p" dataset prepare "$data/$folder"
+}
+
+pairs pairs --n-samples 4 --early-stop
 stage_done pairs
 
 train edit --base-checkpoint models/text-to-image
+
+# The paper's ablation: as many steps on pairs that CLIP chose, and on the first ones that came.
+train ablation-filtered --base-checkpoint models/text-to-image
+pairs pairs-random --n-samples 2 --clip-threshold 0 --clip-dir-threshold 0 --clip-img-threshold 0
+train ablation-random --base-checkpoint models/text-to-image
+for name in ablation-filtered ablation-random; do
+  "$ip2p" evaluate --profile shapes --ckpt "$data/models/$name" --clip "$data/models/clip" \
+    --text-to-image "$data/models/text-to-image" --curve-cases 0 --out-dir "$data/evaluation/$name"
+done

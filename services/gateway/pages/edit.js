@@ -11,7 +11,9 @@ import {tips} from './tips.js';
 export class EditPage {
   constructor(section) {
     this.compare = new Compare();
-    this.form = new EditForm({onSubmit: () => this.run(), onPhoto: (url) => this.photoChosen(url)});
+    this.form = new EditForm({onSubmit: () => this.run(), onPhoto: (url) => this.photoChosen(url),
+      onPaint: () => this.compare.show(this.form?.photoUrl)});
+    this.compare.box.append(this.form.mask.canvas, this.form.mask.ring);
     this.cancelButton = h('button', {type: 'button', class: 'danger', disabled: true, onclick: () => this.cancel()},
       'Cancel');
     this.editButton = h('button', {type: 'submit', class: 'main', form: this.form.element.id}, 'Edit');
@@ -40,7 +42,8 @@ export class EditPage {
         h('div', {class: 'card stack'}, this.form.element,
           h('div', {class: 'row actions'}, this.editButton, this.cancelButton)),
         h('div', {class: 'stack'},
-          h('div', {class: 'card stack'}, this.compare.element, this.bar, this.state, this.fault, this.results),
+          h('div', {class: 'card stack'}, this.compare.element, this.bar, this.state, this.fault, this.results,
+            this.form.mask.element),
           this.sweep.element, tips())),
       this.history.element);
     this.load();
@@ -67,12 +70,13 @@ export class EditPage {
 
   async run() {
     this.fault.textContent = '';
-    const body = this.form.formData();
+    const body = await this.form.formData();
     if (!body) return;
     body.set('preview_every', this.form.previewEvery());
     this.id = crypto.randomUUID ? crypto.randomUUID() : `edit-${Date.now()}-${Math.random().toString(36).slice(2)}`;
     this.abort = new AbortController();
     this.setRunning(true);
+    this.form.mask.rest();
     this.state.textContent = 'Sending the photo …';
     this.results.replaceChildren();
     this.compare.show(this.form.photoUrl);
@@ -131,12 +135,15 @@ export class EditPage {
         onclick: () => this.compare.show(this.form.photoUrl, url, output.image)},
       h('img', {src: url, alt: ''})),
       h('a', {class: 'button little', href: url, download: `edit-${output.seed}.${output.image.format}`},
-        `Download ${output.seed}`))));
+        `Download ${output.seed}`),
+      output.mask && h('a', {class: 'button little', href: pictureUrl(output.mask), download: `mask-${output.seed}.png`},
+        `Mask of ${output.seed}`))));
   }
 
   showEntry(entry) {
     const before = URL.createObjectURL(entry.photo);
     const after = URL.createObjectURL(entry.result);
+    this.form.mask.rest();
     this.compare.show(before, after, entry);
     this.state.textContent = `From the history: ${entry.params.instruction || '(no instruction)'}`;
     this.compare.element.scrollIntoView({block: 'nearest'});

@@ -1,6 +1,7 @@
 // What an edit is made of. Scales and seed are fixed, or drawn anew for each edit and then shown.
 
 import {field, h, options} from './dom.js';
+import {MaskPanel} from './mask.js';
 
 const SEEDS = 2 ** 32;
 
@@ -11,9 +12,10 @@ const IMAGE_SCALES = [1.2, 1.8];
 const number = (properties) => h('input', {type: 'number', required: true, inputmode: 'decimal', ...properties});
 
 export class EditForm {
-  constructor({onSubmit, onPhoto}) {
+  constructor({onSubmit, onPhoto, onPaint}) {
     this.onPhoto = onPhoto;
     this.photo = null;
+    this.mask = new MaskPanel({onPaint});
     this.file = h('input', {type: 'file', accept: 'image/jpeg,image/png,image/webp', id: 'photo', class: 'covered',
       onchange: () => this.file.files[0] && this.setPhoto(this.file.files[0], this.file.files[0].name)});
     this.photoName = h('span', {class: 'small'}, 'Drop a photo here, paste one, or choose a file');
@@ -84,6 +86,7 @@ export class EditForm {
     this.photo = blob;
     this.photoUrl = URL.createObjectURL(blob);
     this.photoName.textContent = name;
+    this.mask.setPhoto(this.photoUrl);
     this.onPhoto(this.photoUrl);
   }
 
@@ -97,6 +100,7 @@ export class EditForm {
     this.count.max = limits.max_count;
     this.resolution.max = limits.max_resolution;
     this.maxBytes = limits.max_image_bytes;
+    this.mask.feather.max = limits.max_mask_feather;
     this.setParams({...defaults, instruction: undefined});
   }
 
@@ -108,6 +112,7 @@ export class EditForm {
     for (const [name, input] of Object.entries(inputs)) {
       if (params[name] !== undefined) input.value = params[name];
     }
+    this.mask.setParams(params);
     if (params.seed !== undefined) {
       for (const box of [this.drawSeed, this.drawText, this.drawImage]) {
         box.checked = false;
@@ -125,7 +130,7 @@ export class EditForm {
   }
 
   // The request's form; null, with the reason shown, when something is missing.
-  formData() {
+  async formData() {
     if (!this.photo) {
       this.file.setCustomValidity('Choose a photo first.');
       this.file.reportValidity();
@@ -152,6 +157,6 @@ export class EditForm {
     set('schedule', this.schedule.value);
     set('model', this.model.value);
     set('format', this.format.value);
-    return data;
+    return await this.mask.addTo(data) ? data : null;
   }
 }

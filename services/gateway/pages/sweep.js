@@ -38,11 +38,12 @@ export class SweepPanel {
       this.fault.textContent = `Wants numbers in 0 to 100 in both lists, and at most ${MOST} pictures; these make ${cells}.`;
       return;
     }
-    const body = this.form.formData();
+    const body = await this.form.formData();
     if (!body) return;
     body.set('cfg_text', columns.join(','));
     body.set('cfg_image', rows.join(','));
     body.delete('count');
+    this.form.mask.rest();
     this.#layOut(columns, rows);
     this.abort = new AbortController();
     this.#setRunning(true);

@@ -5,6 +5,7 @@ import {h} from './dom.js';
 const TIPS = [
   ['Too little changes', 'Raise the text scale, or lower the image scale: the one listens to the words, the other holds on to the photo. Small moves of the image scale (0.1) do much.'],
   ['Too much changes', 'The other way round: raise the image scale first, then lower the text scale.'],
+  ['Too much of the photo changes', 'Under “What may change”, paint over what the instruction is about, or let the model find it; the rest then keeps every pixel.'],
   ['Nearly right', 'Keep both scales and draw other seeds. Some of them agree with a photo, some do not.'],
   ['Not understood', 'Say it in other words. “Turn him into a dog”, “make him a dog” and “as a dog” lead to different pictures.'],
   ['Soft or unfinished', 'Take more steps; below 20 most samplers leave something undone.'],

@@ -39,6 +39,22 @@ TEST(GuidanceTest, BranchesWithoutAShareAreLeftOut) {
   EXPECT_EQ(GuidanceBranches({.text = 0, .image = 0}), (std::vector<GuidanceBranch>{{false, false, 1}}));
 }
 
+// For the difference that the text makes, the first two are there whatever their shares.
+TEST(GuidanceTest, WithTheDifferenceTheFirstTwoAreAlwaysThere) {
+  const at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(8);
+  const Tensor all = torch::randn({3, 4, 8, 8}, generator);
+  for (const GuidanceScales scales :
+       {GuidanceScales{2, 2}, GuidanceScales{0, 1.5}, GuidanceScales{1, 1}, GuidanceScales{7.5, 1.5}}) {
+    const auto branches = GuidanceBranches(scales, /*with_difference=*/true);
+    ASSERT_GE(branches.size(), 2u);
+    EXPECT_TRUE(branches[0].text && branches[0].image);
+    EXPECT_TRUE(!branches[1].text && branches[1].image);
+    const Tensor guided =
+        Guide(all.narrow(0, 0, static_cast<int64_t>(branches.size())), scales, /*with_difference=*/true);
+    EXPECT_TRUE(torch::allclose(guided.to(torch::kDouble), Reference(all, scales), 1e-5, 1e-5));
+  }
+}
+
 TEST(GuidanceTest, LeavingBranchesOutDoesNotChangeTheAnswer) {
   const at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(1);
   const Tensor all = torch::randn({3, 4, 8, 6}, generator);

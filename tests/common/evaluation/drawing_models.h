@@ -52,6 +52,7 @@ class DrawingSampler final : public PairSampler {
     return made;
   }
   int BatchSize(int) const override { return 2; }
+  int native_resolution() const override { return 128; }
   bool has_clip() const override { return false; }
   bool has_safety_checker() const override { return false; }
   std::string precision_name() const override { return "fp32"; }

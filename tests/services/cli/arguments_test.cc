@@ -105,6 +105,49 @@ TEST_F(ArgumentsTest, EmptyInstructionFitsThePhoto) {
   EXPECT_EQ(DecodeImage(Get("out.png"))->image, DecodeImage(Get("in.png"))->image);
 }
 
+TEST_F(ArgumentsTest, MaskFlagsThatMakeNoSenseAreUsageFaults) {
+  const std::string mask =
+      Put("mask.png", *EncodeImage(Image{120, 70, std::vector<uint8_t>(120 * 70 * 3, 255)}));
+  const auto fault = [&](const std::vector<std::string>& more) {
+    EXPECT_EQ(Run(Fit(more)), kExitUsage) << err_.str();
+    return err_.str();
+  };
+  EXPECT_THAT(fault({"--mask", mask, "--auto-mask"}), HasSubstr("are both given; wants one of them"));
+  EXPECT_THAT(fault({"--auto-mask", "much"}), HasSubstr("--auto-mask is \"much\"; wants a number in 0..1"));
+  EXPECT_THAT(fault({"--mask-output", Path("m.png")}), HasSubstr("without --auto-mask"));
+  EXPECT_THAT(fault({"--auto-mask", "--mask-output", Path("m.jpg")}), HasSubstr("ends in .png"));
+  EXPECT_THAT(fault({"--mask", mask, "--format", "jpg"}),
+              HasSubstr("output is JPEG; a masked edit keeps pixels"));
+  EXPECT_THAT(fault({"--auto-mask", "--format", "webp"}), HasSubstr("wants PNG or WebP with --lossless"));
+  EXPECT_FALSE(Exists("out.png"));
+}
+
+TEST_F(ArgumentsTest, MasksThatDoNotFitAreBadInput) {
+  const auto fault = [&](const std::string& mask) {
+    EXPECT_EQ(Run(Fit({"--mask", mask})), kExitBadInput) << err_.str();
+    return err_.str();
+  };
+  EXPECT_THAT(fault(Put("a.png", *EncodeImage(Image{70, 120, std::vector<uint8_t>(120 * 70 * 3, 255)}))),
+              HasSubstr("mask is 70x120; wants the size of the photo, upright 120x70"));
+  EXPECT_THAT(fault(Put("b.png", *EncodeImage(Image{120, 70, std::vector<uint8_t>(120 * 70 * 3, 0)}))),
+              HasSubstr("mask is black everywhere"));
+  EXPECT_THAT(fault(Put("c.png", "GIF89a")), HasSubstr("mask: image is a GIF"));
+  EXPECT_THAT(fault(Path("none.png")), HasSubstr("none.png"));
+  EXPECT_EQ(Run(Fit({"--auto-mask", "1.5"})), kExitBadInput);
+  EXPECT_THAT(err_.str(), HasSubstr("auto_mask is 1.5"));
+  EXPECT_EQ(Run(Fit({"--mask-feather", "65"})), kExitBadInput);
+}
+
+TEST_F(ArgumentsTest, AMaskedEditOfNothingIsThePhoto) {
+  const std::string mask =
+      Put("mask.png", *EncodeImage(Image{120, 70, std::vector<uint8_t>(120 * 70 * 3, 255)}));
+  const nlohmann::json report = FitJson({"--mask", mask, "--resolution", "64"});
+  EXPECT_EQ(report["outputs"][0]["width"], 120);
+  EXPECT_EQ(report["params"]["mask"], mask);
+  EXPECT_EQ(DecodeImage(Get("out.png"))->image, DecodeImage(Get("in.png"))->image);
+  EXPECT_THAT(*ReadParameters(Get("out.png")), HasSubstr("Mask: given, Mask feather: 8, Size: 120x70"));
+}
+
 TEST_F(ArgumentsTest, PictureCarriesItsParameters) {
   FitJson({"--resolution", "128", "--seed", "5", "--negative", "dark"});
   EXPECT_EQ(*ReadParameters(Get("out.png")),

@@ -130,6 +130,39 @@ class RemoteTest : public testing::CliTest {
   std::string address_, picture_, input_;
 };
 
+TEST_F(RemoteTest, AMaskGoesAsItIs) {
+  AddResult();
+  const std::string mask = Put("mask.png", "any bytes: the server judges them");
+  ASSERT_EQ(Edit({"--mask", mask, "--mask-feather", "3"}), kExitOk) << err_.str();
+  EXPECT_EQ(service_.request.edit().mask().data(), "any bytes: the server judges them");
+  EXPECT_EQ(service_.request.edit().params().mask_feather(), 3);
+  EXPECT_FALSE(service_.request.edit().params().has_auto_mask());
+}
+
+TEST_F(RemoteTest, AnAutoMaskComesBack) {
+  AddResult(2);
+  for (edit::v1::EditOutput& output : *service_.events.back().mutable_result()->mutable_outputs()) {
+    output.mutable_mask()->set_data("mask of " + std::to_string(output.seed()));
+  }
+  ASSERT_EQ(Edit({"--auto-mask", "0.4", "--mask-output", Path("mask.png"), "--count", "2", "--json"}),
+            kExitOk)
+      << err_.str();
+  EXPECT_EQ(service_.request.edit().params().auto_mask(), 0.4);
+  EXPECT_FALSE(service_.request.edit().has_mask());
+  EXPECT_EQ(Get("mask-0.png"), "mask of 7");
+  EXPECT_EQ(Get("mask-1.png"), "mask of 8");
+  const nlohmann::json report = nlohmann::json::parse(out_.str(), nullptr, false);
+  EXPECT_EQ(report["outputs"][1]["mask"], Path("mask-1.png"));
+  EXPECT_EQ(report["params"]["auto_mask"], 0.4);
+}
+
+TEST_F(RemoteTest, AnAutoMaskThatIsMissingIsTheServersFault) {
+  AddResult();
+  EXPECT_EQ(Edit({"--auto-mask"}), kExitInternal);
+  EXPECT_EQ(service_.request.edit().params().auto_mask(), 0.5);
+  EXPECT_THAT(err_.str(), HasSubstr("holds no mask"));
+}
+
 TEST_F(RemoteTest, PhotoGoesAndPictureComesBack) {
   AddAccepted(2, 40);
   AddStep(50);

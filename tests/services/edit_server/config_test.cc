@@ -44,8 +44,14 @@ TEST(ConfigTest, FaultsAreListedTogether) {
   }
 }
 
-TEST(ConfigTest, AModelIsNeeded) {
-  EXPECT_THAT(std::string(Load({}).status().message()), HasSubstr("no model is named; wants --ckpt"));
+TEST(ConfigTest, WhereNoModelIsNamedItIsTheMiniature) {
+  const auto config = Load({});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_TRUE((*config)->miniature);
+  ASSERT_EQ((*config)->models.size(), 1u);
+  EXPECT_EQ((*config)->models[0].name, "miniature");
+  EXPECT_THAT((*config)->models[0].path, HasSubstr("models/shapes/edit"));
+  EXPECT_FALSE((*Load({"--ckpt", "x"}))->miniature);
 }
 
 TEST(ConfigTest, HelpEndsTheProgram) {

@@ -97,7 +97,8 @@ WebRequest Json(const std::string& body) {
 TEST(EditFormTest, JsonAndFormGiveTheSameRequest) {
   const auto json = EditFromRequest(Json(
       R"({"image": "aGVsbG8=", "instruction": "make it blue", "steps": 7, "cfg_text": 3.5, "sampler": "heun",
-          "model": "m", "preview_every": 2, "format": "webp", "lossless": true, "request_id": "r"})"));
+          "model": "m", "preview_every": 2, "format": "webp", "lossless": true, "request_id": "r",
+          "mask": "d2hpdGU=", "mask_feather": 4})"));
   ASSERT_TRUE(json.ok()) << json.status();
   WebRequest form;
   form.headers = {{"content-type", kForm}};
@@ -105,20 +106,26 @@ TEST(EditFormTest, JsonAndFormGiveTheSameRequest) {
     return absl::StrCat("--xyz\r\nContent-Disposition: form-data; name=\"", name, "\"\r\n\r\n", value,
                         "\r\n");
   };
-  form.body = absl::StrCat(part("image", "hello"), part("instruction", "make it blue"), part("steps", "7"),
-                           part("cfg_text", "3.5"), part("sampler", "heun"), part("model", "m"),
-                           part("preview_every", "2"), part("format", "webp"), part("lossless", "true"),
-                           part("request_id", "r"), "--xyz--");
+  form.body =
+      absl::StrCat(part("image", "hello"), part("instruction", "make it blue"), part("steps", "7"),
+                   part("cfg_text", "3.5"), part("sampler", "heun"), part("model", "m"),
+                   part("preview_every", "2"), part("format", "webp"), part("lossless", "true"),
+                   part("request_id", "r"), part("mask", "white"), part("mask_feather", "4"), "--xyz--");
   const auto read = EditFromRequest(form);
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(read->SerializeAsString(), json->SerializeAsString());
   EXPECT_EQ(json->edit().image().data(), "hello");
+  EXPECT_EQ(json->edit().mask().data(), "white");
+  EXPECT_EQ(json->edit().params().mask_feather(), 4);
   EXPECT_EQ(json->edit().params().sampler(), edit::v1::SAMPLER_HEUN);
 }
 
 TEST(EditFormTest, FaultsNameTheField) {
   const auto fault = [](const std::string& body) { return Message(EditFromRequest(Json(body)).status()); };
   EXPECT_THAT(fault("{}"), HasSubstr("image is missing"));
+  EXPECT_THAT(fault(R"({"image": "aGk=", "mask": "%%"})"), HasSubstr("mask is \"%%\"; wants base64"));
+  EXPECT_THAT(fault(R"({"image": "aGk=", "auto_mask": "most"})"),
+              HasSubstr("auto_mask is \"most\"; wants a number"));
   EXPECT_THAT(fault(R"({"image": "%%"})"), HasSubstr("image is \"%%\"; wants base64"));
   EXPECT_THAT(fault(R"({"image": "aGk=", "steps": "many"})"),
               HasSubstr("steps is \"many\"; wants a whole number"));

@@ -37,9 +37,19 @@ TEST(ConfigTest, FaultsAreListedTogether) {
        {"queue_limit", "model is \"no name\"", "batch is \"0\"; wants auto or 1..256", "int8"}) {
     EXPECT_THAT(std::string(status.message()), HasSubstr(fault));
   }
-  EXPECT_THAT(std::string(Load({}).status().message()), HasSubstr("no model is named"));
   EXPECT_THAT(std::string(Load({"--ckpt", "a", "--model", "default=b"}).status().message()),
               HasSubstr("\"default\" is given twice"));
+}
+
+TEST(ConfigTest, WhereNoModelIsNamedItIsTheMiniatureWithItsClip) {
+  const auto config = Load({});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_TRUE((*config)->miniature);
+  ASSERT_EQ((*config)->models.size(), 1u);
+  EXPECT_EQ((*config)->models[0].name, "miniature");
+  EXPECT_THAT((*config)->models[0].models.checkpoint, HasSubstr("models/shapes/text-to-image"));
+  EXPECT_THAT((*config)->models[0].models.clip, HasSubstr("models/shapes/clip"));
+  EXPECT_EQ((*Load({"--clip", "c"}))->models[0].models.clip, "c");
 }
 
 }  // namespace

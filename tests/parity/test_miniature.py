@@ -1,0 +1,72 @@
+"""The shipped models (deploy/models/shapes) in diffusers' own pipelines and transformers' CLIP, live: same seed, same
+picture."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT
+from diffusers import EulerAncestralDiscreteScheduler, StableDiffusionPipeline
+from PIL import Image
+from test_edit import assert_same_picture, diffusers_edit, our_edit
+from test_pairs import our_pairs, saved
+from transformers import CLIPModel, CLIPTokenizer
+
+SHAPES = ROOT / "deploy" / "models" / "shapes"
+EDITS = ["make it night", "put it on grass", "turn the background into a sunset"]
+CAPTIONS = ["a red circle on a grass background", "a blue heart and a white ring on sand", "a small yellow star at night"]
+
+
+@pytest.fixture(scope="module")
+def scenes(ip2p, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scenes")
+    ip2p("shapes", "draw", "--out-dir", folder, "--count", len(EDITS), "--seed", 77)
+    rows = [json.loads(line) for line in (folder / "metadata.jsonl").read_text().splitlines()]
+    return [(folder / row["file_name"], row["caption"]) for row in rows]
+
+
+@pytest.mark.parametrize("case", range(len(EDITS)))
+def test_the_edit_folder_gives_the_same_picture_in_diffusers(ip2p, scenes, tmp_path, case):
+    scene, _ = scenes[case]
+    ours = our_edit(ip2p, SHAPES / "edit", scene, tmp_path / "out.png", EDITS[case], 30, case)
+    assert ours.size == (128, 128), "the model's own resolution"
+    assert_same_picture(ours, diffusers_edit(SHAPES / "edit", Image.open(scene), EDITS[case], 30, case))
+
+
+def diffusers_picture(caption, seed, steps, scale):
+    """As StableDiffusionPipeline makes it, from the noise of a pair's sample: after the start noise, two numbers are
+    drawn (for the share of steps and the scale), then the ancestral noise."""
+    pipe = StableDiffusionPipeline.from_pretrained(SHAPES / "text-to-image", torch_dtype=torch.float32,
+                                                   safety_checker=None, local_files_only=True)  # fmt: skip
+    assert isinstance(pipe.scheduler, EulerAncestralDiscreteScheduler)
+    pipe.set_progress_bar_config(disable=True)
+    generator = torch.Generator("cpu").manual_seed(seed)
+    noise = torch.randn((1, 4, 16, 16), generator=generator)
+    torch.rand((), generator=generator), torch.rand((), generator=generator)
+    return pipe(caption, latents=noise, num_inference_steps=steps, guidance_scale=scale, height=128, width=128,
+                generator=generator).images[0]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", range(len(CAPTIONS)))
+def test_the_text_to_image_folder_gives_the_same_picture_in_diffusers(tmp_path, case):
+    our_pairs(tmp_path, SHAPES / "text-to-image", caption=CAPTIONS[case], output=CAPTIONS[case - 1], seeds=[case],
+              steps=30, resolution=128, min_cfg=5, max_cfg=5, min_p2p=0, max_p2p=0)  # fmt: skip
+    ours = Image.fromarray(saved(tmp_path, case)[0].astype(np.uint8))
+    assert_same_picture(ours, diffusers_picture(CAPTIONS[case], case, 30, 5))
+
+
+def test_the_clip_folder_opens_in_transformers_and_tells_captions_apart(scenes):
+    clip = CLIPModel.from_pretrained(SHAPES / "clip", dtype=torch.float32, local_files_only=True).eval()
+    tokenizer = CLIPTokenizer.from_pretrained(SHAPES / "clip", local_files_only=True)
+    side = clip.config.vision_config.image_size
+    config = json.loads((SHAPES / "clip" / "preprocessor_config.json").read_text())
+    mean, std = (torch.tensor(config[name]).view(3, 1, 1) for name in ("image_mean", "image_std"))
+    pictures = []
+    for scene, _ in scenes:
+        resized = Image.open(scene).convert("RGB").resize((side, side), Image.Resampling.BICUBIC)
+        pictures.append((torch.tensor(np.asarray(resized)).permute(2, 0, 1) / 255 - mean) / std)
+    texts = tokenizer([caption for _, caption in scenes], padding=True, return_tensors="pt")
+    with torch.no_grad():
+        scores = clip(pixel_values=torch.stack(pictures), **texts).logits_per_image
+    assert scores.argmax(1).tolist() == list(range(len(scenes)))
