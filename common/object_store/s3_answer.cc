@@ -14,6 +14,7 @@ namespace ip2p {
 namespace {
 
 constexpr size_t kMaxQuoted = 200;  // bytes of a store's words
+constexpr size_t kLeastSecret = 8;  // shorter ones are of tests, and parts of words
 
 // Damage on the way, or a moment's fault, under codes of the caller's faults.
 bool IsPassing(const std::string& code) {
@@ -36,7 +37,7 @@ bool IsExpired(const std::string& code) { return code == "ExpiredToken" || code 
 // A store's words, fit to be shown: short, one line, without keys.
 std::string Quoted(std::string text, const StoreKeys& keys) {
   for (const std::string* secret : {&keys.secret_key, &keys.session_token, &keys.access_key}) {
-    if (!secret->empty()) text = absl::StrReplaceAll(text, {{*secret, "[key]"}});
+    if (secret->size() >= kLeastSecret) text = absl::StrReplaceAll(text, {{*secret, "[key]"}});
   }
   for (char& c : text) {
     if (c < ' ' || c > '~') c = '?';
