@@ -11,6 +11,15 @@
 
 namespace ip2p {
 
+// Gives the flags of `command` their last word: CLI11 takes variables (IP2P_SERVER) for the verbs beside it
+// too, and where verbs share an object of flags, such a value would stand over what was said on the command
+// line.
+inline void ApplyOwnOptions(CLI::App& command) {
+  for (CLI::Option* option : command.get_options()) {
+    if (option->count() > 0) option->run_callback();
+  }
+}
+
 // Adds `verb` under `noun`; when it is chosen, `run` is what is done. Flags has `server` and `json`.
 template <typename Flags>
 CLI::App* AddServerVerb(CLI::App& noun, const char* verb, const char* about,
@@ -19,7 +28,8 @@ CLI::App* AddServerVerb(CLI::App& noun, const char* verb, const char* about,
   CLI::App* command = noun.add_subcommand(verb, about);
   AddServerFlags(*command, flags->server);
   command->add_flag("--json", flags->json, "Print the answer as JSON");
-  command->callback([flags, &console, &chosen, run] {
+  command->callback([flags, command, &console, &chosen, run] {
+    ApplyOwnOptions(*command);
     if (flags->server.address.empty()) throw CLI::RequiredError("--server");
     chosen.run = [flags, &console, run] { return run(*flags, console); };
   });
