@@ -8,7 +8,6 @@
 #include "common/base/status_macros.h"
 #include "common/dataset/partition_writer.h"
 #include "common/dataset/prompts_file.h"
-#include "common/object_store/local_copy.h"
 #include "common/pipeline/pair_settings.h"
 
 namespace ip2p {
@@ -38,8 +37,7 @@ class Job {
 
   absl::Status Run() {
     IP2P_RETURN_IF_ERROR(CheckPairJob(options_));
-    IP2P_ASSIGN_OR_RETURN(const std::string prompts, LocalPath(options_.prompts_file));
-    IP2P_ASSIGN_OR_RETURN(rows_, PromptsFile::Open(prompts));
+    IP2P_ASSIGN_OR_RETURN(rows_, PromptsFile::Open(options_.prompts_file));
     share_ = ShareOf(rows_->size(), options_.n_partitions, options_.partition);
     report_.rows = share_.end - share_.begin;
     if (report_.rows == 0) return absl::OkStatus();
