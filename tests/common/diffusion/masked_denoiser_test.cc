@@ -23,8 +23,8 @@ TEST_P(MaskedDenoiserTest, TheRestIsThePhotoAndTheInsideAsWithoutAMask) {
   const auto masked = MakeSampler(config, SeededNoise(1));
   Drive(*masked, [&](const Tensor& x, double sigma) { return KeepOutside(mask, denoise(x, sigma), photo); });
   const Tensor difference = (masked->latents() - torch::where(mask, plain->latents(), photo)).abs();
-  // ddim's and unipc's last noise level is not zero, and a hundredth of it is left over.
-  EXPECT_LT(difference.max().item<double>(), 0.02);
+  // ddim's last noise level is 0.03, and so much noise is left over; of unipc's a part.
+  EXPECT_LT(difference.max().item<double>(), GetParam() == SamplerKind::kDdim ? 4 * 0.03 : 0.02);
   EXPECT_TRUE(masked->latents().masked_select(mask).equal(plain->latents().masked_select(mask)));
 }
 
