@@ -303,7 +303,7 @@ TEST_F(RemoteTest, HalfOfAKeyPairIsRefused) {
 TEST_F(RemoteTest, TlsToAPlainServerIsUnavailable) { EXPECT_EQ(Edit({"--tls"}), kExitUnavailable); }
 
 TEST_F(RemoteTest, AFlagWinsOverItsVariableInEveryVerb) {
-  const Variable variable("IP2P_SERVER", "127.0.0.1:1");
+  const testing::Variable variable("IP2P_SERVER", "127.0.0.1:1");
   for (const char* verb : {"models", "capabilities"}) {
     EXPECT_EQ(Run({"server", verb, "--server", address_}), kExitOk) << verb << ": " << err_.str();
   }
