@@ -49,7 +49,8 @@ def first_steps(spec, run, steps, patience):
     """Losses of the first steps: the worker is asked to stop once it has told them."""
     (run.parent / "spec.json").write_text(json.dumps(spec))
     worker = subprocess.Popen([ROOT / "build/bin/ip2p_training_worker", "--spec", run.parent / "spec.json",
-                               "--run-dir", run, "--metrics-listen", "off"], stderr=subprocess.PIPE, text=True)  # fmt: skip
+                               "--run-dir", run, "--metrics-listen", "127.0.0.1:0"],
+                              stderr=subprocess.PIPE, text=True)  # fmt: skip
     metrics, until = run / "metrics.jsonl", time.monotonic() + patience
     while time.monotonic() < until and worker.poll() is None:
         if metrics.exists() and metrics.read_text().count("\n") >= steps:
