@@ -10,6 +10,7 @@
 #include "common/base/miniature.h"
 #include "common/base/status_macros.h"
 #include "common/checkpoint/model_source.h"
+#include "common/pipeline/pair_miniature.h"
 #include "common/pipeline/pair_settings.h"
 #include "services/cli/pairs_commands.h"
 #include "services/cli/pairs_reporter.h"
@@ -63,19 +64,6 @@ void AddParamFlags(CLI::App& app, GenerateFlags& flags) {
   app.add_flag("--no-safety-check", flags.no_safety_check, "Don't ask the safety checker");
 }
 
-absl::Status TakeMiniature(GenerateFlags& flags) {
-  PairModels& models = flags.sampler.models;
-  const absl::StatusOr<std::string> path = FindMiniature("text-to-image");
-  if (!path.ok()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("no model is named, and ", path.status().message(), "; wants --ckpt"));
-  }
-  models.checkpoint = *path;
-  if (models.clip.empty()) models.clip = FindMiniature("clip").value_or("");
-  flags.miniature = true;
-  return absl::OkStatus();
-}
-
 // What is left to decide once all flags are known. A fault is bad input, which a Job does not try again.
 absl::Status Finish(GenerateFlags& flags) {
   PairJobOptions& job = flags.job;
@@ -88,7 +76,11 @@ absl::Status Finish(GenerateFlags& flags) {
   job.params.safety_check = !flags.no_safety_check;
   IP2P_ASSIGN_OR_RETURN(job.params.seeds, ParseSeedList(flags.seeds));
   IP2P_RETURN_IF_ERROR(CheckPairJob(job));
-  if (flags.sampler.models.checkpoint.empty()) IP2P_RETURN_IF_ERROR(TakeMiniature(flags));
+  if (flags.sampler.models.checkpoint.empty()) {
+    if (const absl::Status taken = TakeMiniature(flags.sampler.models); !taken.ok())
+      return absl::InvalidArgumentError(absl::StrCat(taken.message(), "; wants --ckpt"));
+    flags.miniature = true;
+  }
   if (!job.params.thresholds.all_zero() && flags.sampler.models.clip.empty()) {
     return absl::InvalidArgumentError(
         "a threshold is not 0 and no CLIP is named; wants --clip, or all three 0");

@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "common/base/miniature.h"
+#include "common/pipeline/pair_miniature.h"
 #include "common/rpc/server_settings.h"
 
 namespace ip2p::pair_generator {
@@ -65,17 +65,13 @@ bool IsModelName(absl::string_view name) {
   return true;
 }
 
-// Its CLIP comes with it where no other one is named.
-void TakeMiniature(const Texts& texts, ServerConfig& config, std::vector<std::string>& faults) {
-  const absl::StatusOr<std::string> model = FindMiniature("text-to-image");
-  if (!model.ok()) {
-    faults.push_back(absl::StrCat("no model is named, and ", model.status().message(),
-                                  "; wants --ckpt CHECKPOINT or --model NAME=CHECKPOINT"));
+void AddMiniature(const Texts& texts, ServerConfig& config, std::vector<std::string>& faults) {
+  PairModels models = texts.shared;
+  if (const absl::Status taken = TakeMiniature(models); !taken.ok()) {
+    faults.push_back(absl::StrCat(taken.message(), "; wants --ckpt CHECKPOINT or --model NAME=CHECKPOINT"));
     return;
   }
-  ModelSpec& spec = config.models.emplace_back(ModelSpec{"miniature", texts.shared});
-  spec.models.checkpoint = *model;
-  if (spec.models.clip.empty()) spec.models.clip = FindMiniature("clip").value_or("");
+  config.models.push_back({"miniature", std::move(models)});
   config.miniature = true;
 }
 
@@ -98,7 +94,7 @@ void ReadModels(const Texts& texts, ServerConfig& config, std::vector<std::strin
     }
   }
   if (config.models.empty() && faults.empty()) {
-    TakeMiniature(texts, config, faults);
+    AddMiniature(texts, config, faults);
   }
 }
 
