@@ -33,6 +33,12 @@ DiffusionObjective::DiffusionObjective(const TrainConfig& config, const ModelSou
   const torch::Tensor abar64 = torch::tensor(schedule.alphas_cumprod(), torch::kFloat64);
   root_abar_ = abar64.sqrt().to(torch::kFloat32).to(options.device);
   root_noise_ = (1 - abar64).sqrt().to(torch::kFloat32).to(options.device);
+  // An error of x0 of 1 is one of SNR of e, and of SNR + 1 of v.
+  const torch::Tensor snr = abar64 / (1 - abar64);
+  const bool epsilon = model_.scheduler.prediction == PredictionType::kEpsilon;
+  min_snr_weights_ = (snr.clamp_max(config.min_snr_gamma) / (epsilon ? snr : snr + 1))
+                         .to(torch::kFloat32)
+                         .to(options.device);
 }
 
 absl::StatusOr<std::unique_ptr<DiffusionObjective>> DiffusionObjective::Create(
@@ -217,8 +223,10 @@ torch::Tensor DiffusionObjective::LossOf(const TrainBatch& batch, const Diffusio
                                    ? draws.noise
                                    : signal * draws.noise - spread * z;
 
-  // 5. Mean square error, in float32.
-  return torch::mse_loss(prediction.to(torch::kFloat32), target);
+  // 5. Mean square error, in float32, each sample's weighed by its noise.
+  if (config_.min_snr_gamma == 0) return torch::mse_loss(prediction.to(torch::kFloat32), target);
+  const torch::Tensor errors = (prediction.to(torch::kFloat32) - target).square().mean({1, 2, 3});
+  return (errors * min_snr_weights_.index({draws.timesteps})).mean();
 }
 
 }  // namespace ip2p

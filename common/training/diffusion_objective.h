@@ -63,6 +63,7 @@ class DiffusionObjective : public Objective {
   torch::Tensor empty_text_;              // [1,L,d], what a frozen text encoder makes of it
   std::unique_ptr<LatentCache> cache_;    // null: none
   torch::Tensor root_abar_, root_noise_;  // [T] float32: sqrt(abar), sqrt(1 - abar)
+  torch::Tensor min_snr_weights_;         // [T] float32: of each timestep's loss, where they are asked for
 };
 
 }  // namespace ip2p

@@ -40,6 +40,8 @@ void CheckObjective(const TrainConfig& c, int64_t parts, FieldFaults& faults) {
   const bool diffusion =
       c.objective == TrainObjective::kInstructPix2Pix || c.objective == TrainObjective::kTextToImage;
   if (!diffusion) {
+    if (c.min_snr_gamma != 0)
+      faults.Add(absl::StrFormat("min_snr_gamma is %g; wants 0 for %s", c.min_snr_gamma, name));
     if (c.train_text_encoder) faults.Add(absl::StrCat("train_text_encoder is true; wants false for ", name));
     if (c.cache_latents) faults.Add(absl::StrCat("cache_latents is true; wants false for ", name));
   }
@@ -64,6 +66,8 @@ void CheckOptimizer(const TrainConfig& c, FieldFaults& faults) {
     faults.Add(absl::StrFormat("adam_epsilon is %g; wants a finite number over 0", c.adam_epsilon));
   if (!(c.max_grad_norm >= 0 && std::isfinite(c.max_grad_norm)))
     faults.Add(absl::StrFormat("max_grad_norm is %g; wants a finite number from 0", c.max_grad_norm));
+  if (!(c.min_snr_gamma >= 0 && std::isfinite(c.min_snr_gamma)))
+    faults.Add(absl::StrFormat("min_snr_gamma is %g; wants a finite number from 0", c.min_snr_gamma));
 }
 
 }  // namespace
@@ -131,6 +135,7 @@ std::string TrainConfigDigest(const TrainConfig& c) {
     absl::StrAppend(&text, " optimizer=", OptimizerName(c.optimizer));
   if (c.precision == Precision::kFloat32) absl::StrAppend(&text, " precision=fp32");
   if (c.precision == Precision::kBFloat16) absl::StrAppend(&text, " precision=bf16");
+  if (c.min_snr_gamma > 0) absl::StrAppendFormat(&text, " min_snr_gamma=%.17g", c.min_snr_gamma);
   // CLIP's pictures are told apart within a part of the batch.
   if (c.objective == TrainObjective::kClip && c.accumulation > 1)
     absl::StrAppend(&text, " accumulation=", c.accumulation);

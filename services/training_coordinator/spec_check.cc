@@ -101,6 +101,12 @@ void CheckShares(const v1::JobSpec& spec, Checker& check) {
   if (params.train_text_encoder() && !denoises) {
     check.Fault("params.train_text_encoder", "true", "false but for INSTRUCT_PIX2PIX and TEXT_TO_IMAGE");
   }
+  check.Real("params.min_snr_gamma", params.min_snr_gamma(),
+             params.min_snr_gamma() >= 0 && std::isfinite(params.min_snr_gamma()), "a finite number from 0");
+  if (params.min_snr_gamma() > 0 && !denoises) {
+    check.Fault("params.min_snr_gamma", absl::StrCat(params.min_snr_gamma()),
+                "0 but for INSTRUCT_PIX2PIX and TEXT_TO_IMAGE");
+  }
   if (params.cache_latents() && !denoises) {
     check.Fault("params.cache_latents", "true", "false but for INSTRUCT_PIX2PIX and TEXT_TO_IMAGE");
   }

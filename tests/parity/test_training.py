@@ -10,6 +10,7 @@ import subprocess
 import pytest
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+from diffusers.training_utils import compute_snr
 from safetensors.torch import load_file, save_file
 from test_model import load_text
 
@@ -47,8 +48,8 @@ def ours(tmp_path, model, inputs, *words):
 class Reference:
     """One objective as the original trains it."""
 
-    def __init__(self, model, edits, train_text=False):
-        self.edits, self.train_text = edits, train_text
+    def __init__(self, model, edits, train_text=False, gamma=None):
+        self.edits, self.train_text, self.gamma = edits, train_text, gamma
         self.pad = 0 if "sd2" in model.name else 49407
         self.unet = UNet2DConditionModel.from_pretrained(model / "unet").train()
         self.vae = AutoencoderKL.from_pretrained(model / "vae").eval().requires_grad_(False)
@@ -90,10 +91,15 @@ class Reference:
             input_mask = 1 - ((random >= uncond).float() * (random < 3 * uncond).float())[:, None, None, None]
             noisy = torch.cat([noisy, input_mask * self.vae.encode(x["before"]).latent_dist.mode()], dim=1)
         target = x["noise"]
-        if self.schedule.config.prediction_type == "v_prediction":
+        velocity = self.schedule.config.prediction_type == "v_prediction"
+        if velocity:
             target = self.schedule.get_velocity(z, x["noise"], x["timesteps"])
         out = self.unet(noisy, x["timesteps"], cond).sample
-        return torch.nn.functional.mse_loss(target, out, reduction="none").mean(dim=[1, 2, 3]).mean()
+        errors = torch.nn.functional.mse_loss(target, out, reduction="none").mean(dim=[1, 2, 3])
+        if self.gamma is not None:  # diffusers' examples/text_to_image/train_text_to_image.py
+            snr = compute_snr(self.schedule, x["timesteps"])
+            errors = errors * snr.clamp(max=self.gamma) / (snr + 1 if velocity else snr)
+        return errors.mean()
 
 
 class LitEma:
@@ -137,13 +143,15 @@ def near(got, want, name, certain):
 
 CASES = [("tiny4-odd", "instruct-pix2pix", ()), ("tiny-odd", "instruct-pix2pix", ("recompute",)),
          ("tiny4-odd", "text-to-image", ("text",)), ("tiny4-sd2", "text-to-image", ()),
-         ("tiny-sd2", "instruct-pix2pix", ())]
+         ("tiny-sd2", "instruct-pix2pix", ()), ("tiny4-odd", "instruct-pix2pix", ("min-snr",)),
+         ("tiny4-sd2", "text-to-image", ("min-snr",))]
 
 
 @pytest.mark.parametrize("config,objective,words", CASES)
 def test_one_step_and_ten(config, objective, words, checkpoint, tmp_path):
     model = checkpoint(config)
-    reference = Reference(model, objective == "instruct-pix2pix", "text" in words)
+    reference = Reference(model, objective == "instruct-pix2pix", "text" in words,
+                          5 if "min-snr" in words else None)
     factor = 2 ** (len(reference.vae.config.block_out_channels) - 1)
     inputs = make_inputs(10, SIDE // factor)
     got = ours(tmp_path, model, inputs, objective, *words)

@@ -27,12 +27,14 @@ TEST(TrainConfig, AllFaultsAreListedTogether) {
   config.drop_text = 0.9;
   config.drop_image = 0.9;
   config.train_text_encoder = true;
+  config.min_snr_gamma = 5;
   const absl::Status status = ValidateTrainConfig(config, 0);
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(status.message()),
-              AllOf(HasSubstr("world_size is 0; wants 1..1024"), HasSubstr("learning_rate is nan"),
-                    HasSubstr("resolution is 100; wants a multiple of 64"), HasSubstr("sum to 1.85"),
-                    HasSubstr("train_text_encoder is true")));
+  EXPECT_THAT(
+      std::string(status.message()),
+      AllOf(HasSubstr("world_size is 0; wants 1..1024"), HasSubstr("learning_rate is nan"),
+            HasSubstr("resolution is 100; wants a multiple of 64"), HasSubstr("sum to 1.85"),
+            HasSubstr("train_text_encoder is true"), HasSubstr("min_snr_gamma is 5; wants 0 for clip")));
 }
 
 TEST(TrainConfig, CropsAreCutFromLargerPictures) {
@@ -83,6 +85,7 @@ TEST(TrainConfig, DigestFollowsWhatDecidesTheWeights) {
     EXPECT_NE(TrainConfigDigest(config), TrainConfigDigest(changed));
   };
   differs([](TrainConfig& c) { c.seed = 1; });
+  differs([](TrainConfig& c) { c.min_snr_gamma = 5; });
   differs([](TrainConfig& c) { c.precision = Precision::kBFloat16; });
   differs([](TrainConfig& c) { c.optimizer = TrainOptimizer::kAdamW8Bit; });
 }

@@ -146,7 +146,9 @@ TEST_F(SpecTest, WhatFitsTheObjectiveOnly) {
   EXPECT_THAT(Fault(), HasSubstr("none but for INSTRUCT_PIX2PIX"));
   params().clear_drop_image();
   params().set_train_text_encoder(true);
-  EXPECT_THAT(Fault(), HasSubstr("spec.params.train_text_encoder is true"));
+  params().set_min_snr_gamma(5);
+  EXPECT_THAT(Fault(), AllOf(HasSubstr("spec.params.train_text_encoder is true"),
+                             HasSubstr("spec.params.min_snr_gamma is 5; wants 0 but for")));
 }
 
 TEST_F(SpecTest, NumbersThatAreNone) {
