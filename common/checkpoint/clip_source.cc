@@ -12,6 +12,7 @@
 #include "common/checkpoint/expected_tensors.h"
 #include "common/checkpoint/tokenizer_files.h"
 #include "common/checkpoint/weight_files.h"
+#include "common/object_store/local_copy.h"
 #include "common/storage/mapped_file.h"
 #include "nlohmann/json.hpp"
 
@@ -98,21 +99,42 @@ absl::StatusOr<ClipSource> ReadConfigs(const std::string& path) {
   return source;
 }
 
-absl::StatusOr<ClipSource> ReadClip(const std::string& path) {
+absl::StatusOr<ClipSource> ReadClip(const std::string& named) {
+  IP2P_ASSIGN_OR_RETURN(const std::string path, LocalPath(named));
   IP2P_ASSIGN_OR_RETURN(ClipSource source, ReadConfigs(path));
   IP2P_ASSIGN_OR_RETURN(source.tensors, ReadTensors(path));
   IP2P_RETURN_IF_ERROR(CheckTensors("it", ClipTensors(source.config), source.tensors));
   return source;
 }
 
-absl::StatusOr<SafetyCheckerSource> ReadSafetyChecker(const std::string& path) {
+struct PipelinePart {
+  std::string folder;
+  std::string beside;  // feature_extractor/ of the same pipeline
+};
+
+absl::StatusOr<PipelinePart> LocalPart(const std::string& path) {
+  if (!IsObjectUrl(path)) return PipelinePart{path, (fs::path(path) / ".." / "feature_extractor").string()};
+  IP2P_ASSIGN_OR_RETURN(ObjectUrl url, ParseObjectUrl(path));
+  PipelinePart part;
+  IP2P_ASSIGN_OR_RETURN(part.folder, LocalPath(path));
+  while (url.key.ends_with('/')) url.key.pop_back();
+  url.key.resize(url.key.rfind('/') == std::string::npos ? 0 : url.key.rfind('/'));
+  absl::StatusOr<std::string> beside = LocalPath(url.Child("feature_extractor").text());
+  if (absl::IsNotFound(beside.status())) beside = part.folder;
+  IP2P_ASSIGN_OR_RETURN(part.beside, std::move(beside));
+  return part;
+}
+
+absl::StatusOr<SafetyCheckerSource> ReadSafetyChecker(const std::string& named) {
+  IP2P_ASSIGN_OR_RETURN(const PipelinePart part, LocalPart(named));
+  const std::string& path = part.folder;
   IP2P_RETURN_IF_ERROR(CheckFolder(path));
   const fs::path folder(path);
   SafetyCheckerSource source;
   IP2P_ASSIGN_OR_RETURN(const std::string config,
                         ReadTextFile((folder / "config.json").string(), "config.json", kMaxConfigBytes));
   IP2P_ASSIGN_OR_RETURN(source.config, ParseClipVisionConfig(config, "config.json"));
-  IP2P_ASSIGN_OR_RETURN(source.preprocessing, ReadPreprocessing(folder, folder / ".." / "feature_extractor"));
+  IP2P_ASSIGN_OR_RETURN(source.preprocessing, ReadPreprocessing(folder, part.beside));
   if (source.preprocessing.crop_size != source.config.vision.image_size) {
     return absl::FailedPreconditionError(absl::StrCat(kPreprocessor, ": crop_size is ",
                                                       source.preprocessing.crop_size, "; wants the tower's ",
@@ -135,7 +157,8 @@ absl::StatusOr<ClipSource> OpenClip(const std::string& path) {
 }
 
 absl::StatusOr<ClipSource> ReadClipConfigs(const std::string& path) {
-  absl::StatusOr<ClipSource> source = ReadConfigs(path);
+  const absl::StatusOr<std::string> local = LocalPath(path);
+  absl::StatusOr<ClipSource> source = local.ok() ? ReadConfigs(*local) : local.status();
   return source.ok() ? std::move(source) : Prefixed("CLIP: ", source.status());
 }
 

@@ -22,9 +22,10 @@ struct ClipSource {
 };
 
 // A folder in transformers' layout (CLIPModel): config.json, model.safetensors or pytorch_model.bin, the
-// tokenizer's files, preprocessor_config.json (OpenAI's figures without one). Errors: NOT_FOUND,
-// INVALID_ARGUMENT (not a folder), DATA_LOSS (damaged), FAILED_PRECONDITION (an architecture that we do not
-// know, or missing, unexpected, misshapen tensors: the first 10 are named).
+// tokenizer's files, preprocessor_config.json (OpenAI's figures without one); or the s3:// URL of one, which
+// is copied to the cache first. Errors: NOT_FOUND, INVALID_ARGUMENT (not a folder), DATA_LOSS (damaged),
+// FAILED_PRECONDITION (an architecture that we do not know, or missing, unexpected, misshapen tensors: the
+// first 10 are named).
 absl::StatusOr<ClipSource> OpenClip(const std::string& path);
 
 // The same without weights: the tensors are left empty.

@@ -8,6 +8,7 @@
 #include "common/base/status_macros.h"
 #include "common/checkpoint/diffusers_folder.h"
 #include "common/checkpoint/one_file.h"
+#include "common/object_store/local_copy.h"
 
 namespace ip2p {
 namespace {
@@ -63,9 +64,11 @@ absl::Status CheckTogether(const ModelConfig& c) {
 }  // namespace
 
 absl::StatusOr<ModelSource> OpenModel(const std::string& path, const ModelOpenOptions& options) {
-  IP2P_ASSIGN_OR_RETURN(ModelSource source, OpenMain(path, options));
+  IP2P_ASSIGN_OR_RETURN(const std::string local, LocalPath(path));
+  IP2P_ASSIGN_OR_RETURN(ModelSource source, OpenMain(local, options));
   if (!options.vae_path.empty()) {
-    IP2P_ASSIGN_OR_RETURN(std::tie(source.config.vae, source.vae), OpenVae(options.vae_path));
+    IP2P_ASSIGN_OR_RETURN(const std::string local_vae, LocalPath(options.vae_path));
+    IP2P_ASSIGN_OR_RETURN(std::tie(source.config.vae, source.vae), OpenVae(local_vae));
   }
   if (options.prediction.has_value()) source.config.scheduler.prediction = *options.prediction;
   IP2P_RETURN_IF_ERROR(CheckTogether(source.config));

@@ -34,7 +34,8 @@ struct ModelSource {
   bool used_ema = false;  // a .ckpt's EMA weights won
 };
 
-// Errors: NOT_FOUND, INVALID_ARGUMENT (not a model file, a FIFO, a device), DATA_LOSS (damaged),
+// Paths may be s3:// URLs, which are copied to the cache first (common/object_store/local_copy.h). Errors:
+// NOT_FOUND, INVALID_ARGUMENT (not a model file, a FIFO, a device), DATA_LOSS (damaged),
 // FAILED_PRECONDITION (an architecture we do not know, or missing / unexpected / misshapen tensors: the first
 // 10 are named).
 absl::StatusOr<ModelSource> OpenModel(const std::string& path, const ModelOpenOptions& options = {});

@@ -32,7 +32,15 @@ namespace fs = std::filesystem;
 constexpr const char* kPrefix = ".lease-";
 constexpr size_t kBytes = 512;  // written by one call, so that nobody reads a part
 
-std::optional<Share> ShareOfName(const std::string& name) {
+std::string Pathed(const std::string& dataset, const std::string& name) {
+  return absl::StrCat(dataset, "/", name);
+}
+
+}  // namespace
+
+std::string LeaseName(Share share) { return absl::StrFormat("%s%07d-%07d", kPrefix, share.begin, share.end); }
+
+std::optional<Share> ShareOfLease(const std::string& name) {
   absl::string_view numbers = name;
   if (!absl::ConsumePrefix(&numbers, kPrefix)) return std::nullopt;
   const std::vector<absl::string_view> parts = absl::StrSplit(numbers, '-');
@@ -55,20 +63,22 @@ Lease ParseLease(std::string_view text) {
   return lease;
 }
 
-std::string Pathed(const std::string& dataset, const std::string& name) {
-  return absl::StrCat(dataset, "/", name);
+std::string LeaseText(const Lease& lease) {
+  const nlohmann::ordered_json object = {{"host", lease.host},
+                                         {"pid", lease.pid},
+                                         {"token", lease.token},
+                                         {"expires_unix_ms", absl::ToUnixMillis(lease.expires)}};
+  std::string text = object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  text.resize(std::max(kBytes - 1, text.size()), ' ');
+  return text + '\n';
 }
-
-}  // namespace
-
-std::string LeaseName(Share share) { return absl::StrFormat("%s%07d-%07d", kPrefix, share.begin, share.end); }
 
 absl::StatusOr<std::vector<FoundLease>> FindLeases(const std::string& dataset, Share share) {
   std::vector<FoundLease> leases;
   std::error_code error;
   for (fs::directory_iterator it(dataset, error), end; !error && it != end; it.increment(error)) {
     const std::string name = it->path().filename().string();
-    const std::optional<Share> found = ShareOfName(name);
+    const std::optional<Share> found = ShareOfLease(name);
     if (!found.has_value() || found->begin >= share.end || share.begin >= found->end) continue;
     IP2P_ASSIGN_OR_RETURN(const std::optional<Lease> lease, ReadLease(dataset, name));
     if (lease.has_value()) leases.push_back({name, *found, *lease});
@@ -89,13 +99,7 @@ absl::StatusOr<std::optional<Lease>> ReadLease(const std::string& dataset, const
 }
 
 absl::Status WriteLease(const std::string& dataset, const std::string& name, const Lease& lease) {
-  const nlohmann::ordered_json object = {{"host", lease.host},
-                                         {"pid", lease.pid},
-                                         {"token", lease.token},
-                                         {"expires_unix_ms", absl::ToUnixMillis(lease.expires)}};
-  std::string text = object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  text.resize(std::max(kBytes - 1, text.size()), ' ');
-  text += '\n';
+  const std::string text = LeaseText(lease);
   const int fd = ::open(Pathed(dataset, name).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
   if (fd < 0) return IoError(errno, "a lease cannot be written");
   const absl::Cleanup close = [fd] { ::close(fd); };

@@ -25,6 +25,13 @@ struct Lease {
 
 // ".lease-0000000-0000100".
 std::string LeaseName(Share share);
+// The share that such a name tells; nothing for any other name.
+std::optional<Share> ShareOfLease(const std::string& name);
+
+// JSON of one length, whatever the lease.
+std::string LeaseText(const Lease& lease);
+// One of nobody that ran out where the text is none.
+Lease ParseLease(std::string_view text);
 
 struct FoundLease {
   std::string name;

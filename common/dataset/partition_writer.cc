@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/base/status_macros.h"
+#include "common/dataset/object_partition.h"
 #include "common/storage/atomic_file.h"
 #include "common/storage/io_error.h"
 
@@ -32,6 +33,44 @@ std::optional<std::string> TargetOfOld(absl::string_view name) {
   if (!absl::ConsumePrefix(&name, kTemporary) || !absl::ConsumeSuffix(&name, "-old")) return std::nullopt;
   return std::string(name);
 }
+
+class FolderPartition final : public PartitionWriter {
+ public:
+  FolderPartition(std::string dataset, Share share, std::unique_ptr<PartitionLock> lock)
+      : dataset_(std::move(dataset)), share_(share), lock_(std::move(lock)) {}
+
+  absl::Status Agree(const RunSettings& settings) override {
+    if (share_.begin >= share_.end) return CheckRun(dataset_, settings);
+    // Named as this partition's temporary folders are, so that its next start removes it as well.
+    return AgreeOnRun(dataset_, settings,
+                      absl::StrCat(kTemporary, PromptFolderName(share_.begin), "-run.json"));
+  }
+
+  absl::StatusOr<bool> Finished(int64_t prompt_index) const override {
+    return PromptFinished(dataset_, prompt_index);
+  }
+
+  absl::Status Publish(int64_t prompt_index, const PromptContents& contents) override {
+    IP2P_RETURN_IF_ERROR(lock_->Held());
+    return Judge(PublishPrompt(dataset_, prompt_index, contents));
+  }
+
+  absl::Status Publish(int64_t prompt_index, std::span<const FolderFile> files) override {
+    IP2P_RETURN_IF_ERROR(lock_->Held());
+    return Judge(PublishFolder(dataset_, PromptFolderName(prompt_index), files));
+  }
+
+  absl::Status Held() const override { return lock_->Held(); }
+
+ private:
+  absl::Status Judge(const absl::Status& published) const {
+    return absl::IsAlreadyExists(published) ? absl::OkStatus() : lock_->Explain(published);
+  }
+
+  const std::string dataset_;
+  const Share share_;
+  const std::unique_ptr<PartitionLock> lock_;
+};
 
 }  // namespace
 
@@ -57,6 +96,11 @@ absl::Status RemoveStale(const std::string& dataset, Share share) {
 }
 
 absl::StatusOr<std::unique_ptr<PartitionWriter>> PartitionWriter::Open(const PartitionOptions& options) {
+  if (IsObjectUrl(options.dataset)) {
+    IP2P_ASSIGN_OR_RETURN(const ObjectUrl url, ParseObjectUrl(options.dataset));
+    IP2P_ASSIGN_OR_RETURN(ObjectStore* const store, ObjectStore::Shared());
+    return OpenObjectPartition(*store, url, options);
+  }
   std::error_code error;
   fs::create_directories(options.dataset, error);
   if (error) return IoError(error.value(), "the output folder cannot be made");
@@ -64,33 +108,7 @@ absl::StatusOr<std::unique_ptr<PartitionWriter>> PartitionWriter::Open(const Par
                         PartitionLock::Acquire(options.dataset, options.share, options.lock));
   IP2P_RETURN_IF_ERROR(RemoveStale(options.dataset, options.share));
   IP2P_RETURN_IF_ERROR(CheckRun(options.dataset, options.known));
-  return std::unique_ptr<PartitionWriter>(
-      new PartitionWriter(options.dataset, options.share, std::move(lock)));
-}
-
-absl::Status PartitionWriter::Agree(const RunSettings& settings) {
-  if (share_.begin >= share_.end) return CheckRun(dataset_, settings);
-  // Named as this partition's temporary folders are, so that its next start removes it as well.
-  return AgreeOnRun(dataset_, settings,
-                    absl::StrCat(kTemporary, PromptFolderName(share_.begin), "-run.json"));
-}
-
-absl::StatusOr<bool> PartitionWriter::Finished(int64_t prompt_index) const {
-  return PromptFinished(dataset_, prompt_index);
-}
-
-absl::Status PartitionWriter::Publish(int64_t prompt_index, const PromptContents& contents) {
-  IP2P_RETURN_IF_ERROR(lock_->Held());
-  return Judge(PublishPrompt(dataset_, prompt_index, contents));
-}
-
-absl::Status PartitionWriter::Publish(int64_t prompt_index, std::span<const FolderFile> files) {
-  IP2P_RETURN_IF_ERROR(lock_->Held());
-  return Judge(PublishFolder(dataset_, PromptFolderName(prompt_index), files));
-}
-
-absl::Status PartitionWriter::Judge(const absl::Status& published) const {
-  return absl::IsAlreadyExists(published) ? absl::OkStatus() : lock_->Explain(published);
+  return std::make_unique<FolderPartition>(options.dataset, options.share, std::move(lock));
 }
 
 }  // namespace ip2p

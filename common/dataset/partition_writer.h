@@ -22,7 +22,7 @@
 namespace ip2p {
 
 struct PartitionOptions {
-  std::string dataset;  // made when there is none
+  std::string dataset;  // a folder, made when there is none; or a URL
   Share share;          // rows of the prompts file, from 0
   RunSettings known;    // settings that are known before the models are loaded
   LockOptions lock;
@@ -34,27 +34,20 @@ absl::Status RemoveStale(const std::string& dataset, Share share);
 
 class PartitionWriter {
  public:
-  // Errors: those of PartitionLock::Acquire and CheckRun (FAILED_PRECONDITION: other settings).
+  // `dataset` may be a URL of an object store (object_partition.h). Errors: those of PartitionLock::Acquire
+  // and CheckRun (FAILED_PRECONDITION: other settings), and of the store.
   static absl::StatusOr<std::unique_ptr<PartitionWriter>> Open(const PartitionOptions& options);
+  virtual ~PartitionWriter() = default;
 
   // Before the first Publish. Errors: those of AgreeOnRun.
-  absl::Status Agree(const RunSettings& settings);
-  absl::StatusOr<bool> Finished(int64_t prompt_index) const;
+  virtual absl::Status Agree(const RunSettings& settings) = 0;
+  virtual absl::StatusOr<bool> Finished(int64_t prompt_index) const = 0;
   // Errors: ABORTED when the partition was lost, those of PublishPrompt. A folder that exists is no error:
   // its bytes are the same.
-  absl::Status Publish(int64_t prompt_index, const PromptContents& contents);
+  virtual absl::Status Publish(int64_t prompt_index, const PromptContents& contents) = 0;
   // The same with files as they are.
-  absl::Status Publish(int64_t prompt_index, std::span<const FolderFile> files);
-  absl::Status Held() const { return lock_->Held(); }
-
- private:
-  PartitionWriter(std::string dataset, Share share, std::unique_ptr<PartitionLock> lock)
-      : dataset_(std::move(dataset)), share_(share), lock_(std::move(lock)) {}
-  absl::Status Judge(const absl::Status& published) const;
-
-  const std::string dataset_;
-  const Share share_;
-  const std::unique_ptr<PartitionLock> lock_;
+  virtual absl::Status Publish(int64_t prompt_index, std::span<const FolderFile> files) = 0;
+  virtual absl::Status Held() const = 0;
 };
 
 }  // namespace ip2p

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <map>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -48,28 +49,18 @@ absl::Status CheckPairs(const PromptContents& contents) {
   return absl::OkStatus();
 }
 
-absl::Status Fill(const std::string& folder, const PromptContents& contents) {
-  std::vector<const Sample*> kept;
-  std::string scores;
-  std::map<uint64_t, PairDigests> digests;
-  for (const StoredPair& pair : contents.pairs) {
-    digests[pair.seed] = {.before = Sha256Hex(pair.before), .after = Sha256Hex(pair.after)};
+absl::Status Fill(const std::string& folder, std::span<const FolderFile> files) {
+  for (const FolderFile& file : files) {
+    IP2P_RETURN_IF_ERROR(WriteNewFile(Pathed(folder, file.name), file.bytes));
   }
-  for (const Sample& sample : contents.samples) {
-    if (sample.kept) kept.push_back(&sample);
-    absl::StrAppend(&scores, sample.kept ? ScoreLine(sample, digests[sample.seed]) : ScoreLine(sample), "\n");
-  }
-  std::sort(kept.begin(), kept.end(), [](const Sample* a, const Sample* b) { return BestFirst(*a, *b); });
-  std::string metadata;
-  for (const Sample* const sample : kept) absl::StrAppend(&metadata, MetadataLine(*sample), "\n");
+  return absl::OkStatus();
+}
 
-  IP2P_RETURN_IF_ERROR(WriteNewFile(Pathed(folder, "prompt.json"), WithoutEnds(contents.prompt_line)));
-  for (const StoredPair& pair : contents.pairs) {
-    IP2P_RETURN_IF_ERROR(WriteNewFile(Pathed(folder, BeforeName(pair.seed)), pair.before));
-    IP2P_RETURN_IF_ERROR(WriteNewFile(Pathed(folder, AfterName(pair.seed)), pair.after));
-  }
-  if (!metadata.empty()) IP2P_RETURN_IF_ERROR(WriteNewFile(Pathed(folder, "metadata.jsonl"), metadata));
-  return WriteNewFile(Pathed(folder, "scores.jsonl"), scores);
+std::vector<FolderFile> ViewsOf(const std::vector<PromptFile>& files) {
+  std::vector<FolderFile> views;
+  views.reserve(files.size());
+  for (const PromptFile& file : files) views.push_back({file.name, file.bytes});
+  return views;
 }
 
 }  // namespace
@@ -91,30 +82,56 @@ absl::StatusOr<std::string> EncodePairImage(const Image& image) {
   return EncodeImage(image, {.format = ImageFormat::kJpeg, .quality = 100});
 }
 
-absl::Status PublishPrompt(const std::string& dataset, int64_t prompt_index, const PromptContents& contents) {
+absl::StatusOr<std::vector<PromptFile>> FilesOfPrompt(const PromptContents& contents) {
   IP2P_RETURN_IF_ERROR(CheckPairs(contents));
-  IP2P_ASSIGN_OR_RETURN(AtomicFolder folder,
-                        AtomicFolder::Create(Pathed(dataset, PromptFolderName(prompt_index))));
-  IP2P_RETURN_IF_ERROR(Fill(folder.path(), contents));
-  return folder.Publish();
+  std::vector<const Sample*> kept;
+  std::string scores;
+  std::map<uint64_t, PairDigests> digests;
+  for (const StoredPair& pair : contents.pairs) {
+    digests[pair.seed] = {.before = Sha256Hex(pair.before), .after = Sha256Hex(pair.after)};
+  }
+  for (const Sample& sample : contents.samples) {
+    if (sample.kept) kept.push_back(&sample);
+    absl::StrAppend(&scores, sample.kept ? ScoreLine(sample, digests[sample.seed]) : ScoreLine(sample), "\n");
+  }
+  std::sort(kept.begin(), kept.end(), [](const Sample* a, const Sample* b) { return BestFirst(*a, *b); });
+  std::string metadata;
+  for (const Sample* const sample : kept) absl::StrAppend(&metadata, MetadataLine(*sample), "\n");
+
+  std::vector<PromptFile> files;
+  files.push_back({"prompt.json", std::string(WithoutEnds(contents.prompt_line))});
+  for (const StoredPair& pair : contents.pairs) {
+    files.push_back({BeforeName(pair.seed), pair.before});
+    files.push_back({AfterName(pair.seed), pair.after});
+  }
+  if (!metadata.empty()) files.push_back({"metadata.jsonl", std::move(metadata)});
+  files.push_back({"scores.jsonl", std::move(scores)});
+  return files;
+}
+
+absl::Status PublishPrompt(const std::string& dataset, int64_t prompt_index, const PromptContents& contents) {
+  IP2P_ASSIGN_OR_RETURN(const std::vector<PromptFile> files, FilesOfPrompt(contents));
+  return PublishFolder(dataset, PromptFolderName(prompt_index), ViewsOf(files));
 }
 
 absl::Status ReplacePrompt(const std::string& dataset, int64_t prompt_index, const PromptContents& contents) {
-  IP2P_RETURN_IF_ERROR(CheckPairs(contents));
-  IP2P_ASSIGN_OR_RETURN(
-      AtomicFolder folder,
-      AtomicFolder::Create(Pathed(dataset, PromptFolderName(prompt_index)), /*replaces=*/true));
-  IP2P_RETURN_IF_ERROR(Fill(folder.path(), contents));
-  return folder.Replace();
+  IP2P_ASSIGN_OR_RETURN(const std::vector<PromptFile> files, FilesOfPrompt(contents));
+  return ReplaceFolder(dataset, PromptFolderName(prompt_index), ViewsOf(files));
 }
 
 absl::Status PublishFolder(const std::string& dataset, const std::string& folder,
                            std::span<const FolderFile> files) {
   IP2P_ASSIGN_OR_RETURN(AtomicFolder atomic, AtomicFolder::Create(Pathed(dataset, folder)));
-  for (const FolderFile& file : files) {
-    IP2P_RETURN_IF_ERROR(WriteNewFile(Pathed(atomic.path(), file.name), file.bytes));
-  }
+  IP2P_RETURN_IF_ERROR(Fill(atomic.path(), files));
   return atomic.Publish();
+}
+
+absl::Status ReplaceFolder(const std::string& dataset, const std::string& folder,
+                           std::span<const FolderFile> files) {
+  IP2P_ASSIGN_OR_RETURN(AtomicFolder atomic,
+                        AtomicFolder::Create(Pathed(dataset, folder), /*replaces=*/true));
+  IP2P_RETURN_IF_ERROR(Fill(atomic.path(), files));
+  return atomic.Replace();
 }
 
 absl::StatusOr<bool> PromptFinished(const std::string& dataset, int64_t prompt_index) {

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -43,9 +44,17 @@ struct PromptContents {
   std::span<const StoredPair> pairs;  // of the samples with `kept`, in any order
 };
 
-// Publishes DATASET/NNNNNNN; metadata.jsonl tells the kept ones best first (BestFirst). ALREADY_EXISTS when
-// the folder is there. INVALID_ARGUMENT when `pairs` are not those of the kept samples. RESOURCE_EXHAUSTED or
-// UNAVAILABLE when the disk is full or fails; nothing is left behind then.
+// A file of a folder, with its bytes.
+struct PromptFile {
+  std::string name;  // one path component
+  std::string bytes;
+};
+// What the prompt's folder holds, in the order of writing; metadata.jsonl tells the kept ones best first
+// (BestFirst). INVALID_ARGUMENT when `pairs` are not those of the kept samples.
+absl::StatusOr<std::vector<PromptFile>> FilesOfPrompt(const PromptContents& contents);
+
+// Publishes DATASET/NNNNNNN. ALREADY_EXISTS when the folder is there. INVALID_ARGUMENT as above.
+// RESOURCE_EXHAUSTED or UNAVAILABLE when the disk is full or fails; nothing is left behind then.
 absl::Status PublishPrompt(const std::string& dataset, int64_t prompt_index, const PromptContents& contents);
 // The same in the place of the folder that is there.
 absl::Status ReplacePrompt(const std::string& dataset, int64_t prompt_index, const PromptContents& contents);
@@ -57,6 +66,9 @@ struct FolderFile {
 };
 // Publishes DATASET/`folder` with these files. ALREADY_EXISTS, RESOURCE_EXHAUSTED, UNAVAILABLE as above.
 absl::Status PublishFolder(const std::string& dataset, const std::string& folder,
+                           std::span<const FolderFile> files);
+// The same in the place of the folder that is there.
+absl::Status ReplaceFolder(const std::string& dataset, const std::string& folder,
                            std::span<const FolderFile> files);
 
 // Whether the prompt's folder was published. Errors: as stat(2).

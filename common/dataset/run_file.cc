@@ -33,8 +33,6 @@ std::string Pathed(const std::string& dataset, const std::string& name) {
   return absl::StrCat(dataset, "/", name);
 }
 
-std::string Text(const RunSettings& settings) { return settings.dump(2) + "\n"; }
-
 std::string ValueText(const RunSettings& settings, const std::string& key) {
   const auto found = settings.find(key);
   return absl::StrCat(key, " ", found == settings.end() ? "absent" : found->dump());
@@ -88,7 +86,7 @@ absl::StatusOr<bool> WriteNew(const std::string& dataset, const RunSettings& set
     ::close(fd);
     ::unlink(path.c_str());
   };
-  const std::string text = Text(settings);
+  const std::string text = RunFileText(settings);
   IP2P_RETURN_IF_ERROR(WriteFully(fd, 0, std::as_bytes(std::span(text))));
   if (::fsync(fd) != 0) return IoError(errno, "run.json cannot be synced");
   if (RenameNew(path, Pathed(dataset, kName)) != 0) {
@@ -104,6 +102,12 @@ absl::StatusOr<bool> WriteNew(const std::string& dataset, const RunSettings& set
 absl::Status CompareSettings(std::string_view what, const RunSettings& found, const RunSettings& wanted) {
   return Compare(what, found, wanted, /*all=*/true);
 }
+
+absl::Status CompareKnownSettings(const RunSettings& found, const RunSettings& known) {
+  return Compare(kDataset, found, known, /*all=*/false);
+}
+
+std::string RunFileText(const RunSettings& settings) { return settings.dump(2) + "\n"; }
 
 absl::StatusOr<RunSettings> ReadRunFile(const std::string& dataset) {
   IP2P_ASSIGN_OR_RETURN(const std::string text, ReadFile(Pathed(dataset, kName), kName, kMaxBytes));
@@ -141,11 +145,11 @@ absl::Status CheckRun(const std::string& dataset, const RunSettings& known) {
   const absl::StatusOr<RunSettings> found = ReadRunFile(dataset);
   if (absl::IsNotFound(found.status())) return absl::OkStatus();
   if (!found.ok()) return found.status();
-  return Compare(kDataset, *found, known, /*all=*/false);
+  return CompareKnownSettings(*found, known);
 }
 
 absl::Status ReplaceRunFile(const std::string& dataset, const RunSettings& settings) {
-  return WriteFileAtomically(Pathed(dataset, kName), Text(settings));
+  return WriteFileAtomically(Pathed(dataset, kName), RunFileText(settings));
 }
 
 }  // namespace ip2p

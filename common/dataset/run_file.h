@@ -19,6 +19,11 @@ using RunSettings = nlohmann::ordered_json;
 // steps 100, precision "bf16"; wants steps 50, precision "fp32"".
 absl::Status CompareSettings(std::string_view what, const RunSettings& found, const RunSettings& wanted);
 
+// The same of the settings that are known already; what only the dataset has is no difference.
+absl::Status CompareKnownSettings(const RunSettings& found, const RunSettings& known);
+// The bytes of run.json.
+std::string RunFileText(const RunSettings& settings);
+
 // Writes run.json when there is none, else compares. FAILED_PRECONDITION names each setting that differs:
 // "the dataset was made with steps 100 and precision bf16; wants steps 50 and precision fp32", or says that
 // the folder holds prompts and no run.json. `temporary` is a name in the dataset that no other process writes

@@ -54,6 +54,14 @@ absl::Status ToStatus(CURLcode code, const HttpRequest& request, bool body_too_l
 
 bool IsHttp(const std::string& url) { return url.rfind("http://", 0) == 0 || url.rfind("https://", 0) == 0; }
 
+void Sign(CURL* easy, const AwsSigning& signing) {
+  curl_easy_setopt(easy, CURLOPT_AWS_SIGV4,
+                   absl::StrCat("aws:amz:", signing.region, ":", signing.service).c_str());
+  curl_easy_setopt(easy, CURLOPT_USERNAME, signing.access_key.c_str());
+  curl_easy_setopt(easy, CURLOPT_PASSWORD, signing.secret_key.c_str());
+  curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+}
+
 std::string NoProxy() {
   std::string hosts = "localhost,127.0.0.1,::1";
   for (const char* name : {"no_proxy", "NO_PROXY"}) {
@@ -147,7 +155,12 @@ void* CurlHttpClient::Prepare(Transfer& transfer) {
     idle_.pop_back();
   }
   const HttpRequest& request = transfer.request;
-  curl_slist* headers = curl_slist_append(nullptr, "Expect:");  // no round trip before a long body
+  curl_slist* headers = nullptr;
+  if (request.signing.has_value()) {
+    Sign(easy, *request.signing);  // an emptied header would be signed, but not sent
+  } else {
+    headers = curl_slist_append(headers, "Expect:");  // no round trip before a long body
+  }
   for (const HttpHeader& header : request.headers) {
     headers = curl_slist_append(headers, absl::StrCat(header.name, ": ", header.value).c_str());
   }
@@ -174,8 +187,15 @@ void* CurlHttpClient::Prepare(Transfer& transfer) {
     curl_easy_setopt(easy, CURLOPT_READFUNCTION, &Transfer::OnRead);
     curl_easy_setopt(easy, CURLOPT_READDATA, &transfer);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+  } else if (request.method == "PUT") {
+    curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+    curl_easy_setopt(easy, CURLOPT_READFUNCTION, &Transfer::OnRead);
+    curl_easy_setopt(easy, CURLOPT_READDATA, &transfer);
+    curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
   } else if (request.method == "GET") {
     curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+  } else if (request.method == "HEAD") {
+    curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
   } else {
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
   }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,11 +22,22 @@ struct HttpHeader {
   std::string value;
 };
 
+// AWS's Signature Version 4, which object stores of other makers speak, too. libcurl 7.88 signs right what
+// keeps to four rules, and nothing else: there is a header x-amz-content-sha256; the query is sorted and
+// every name in it has its "="; no header is empty; no header's name is another's beginning, up to a "-".
+struct AwsSigning {
+  std::string region;   // "eu-central-1"
+  std::string service;  // "s3"
+  std::string access_key;
+  std::string secret_key;
+};
+
 struct HttpRequest {
-  std::string method = "POST";  // GET, POST, DELETE
+  std::string method = "POST";  // GET, HEAD, POST, PUT, DELETE
   std::string url;              // http or https
   std::vector<HttpHeader> headers;
   std::string body;
+  std::optional<AwsSigning> signing;  // the path is then sent as it stands, with its dots
 
   absl::Duration connect_timeout = absl::Seconds(10);
   absl::Duration stall_timeout = absl::Seconds(60);   // below 1 byte/s for so long

@@ -8,6 +8,7 @@
 #include "common/base/status_macros.h"
 #include "common/dataset/partition_writer.h"
 #include "common/dataset/prompts_file.h"
+#include "common/object_store/local_copy.h"
 #include "common/pipeline/pair_settings.h"
 
 namespace ip2p {
@@ -37,7 +38,8 @@ class Job {
 
   absl::Status Run() {
     IP2P_RETURN_IF_ERROR(CheckPairJob(options_));
-    IP2P_ASSIGN_OR_RETURN(rows_, PromptsFile::Open(options_.prompts_file));
+    IP2P_ASSIGN_OR_RETURN(const std::string prompts, LocalPath(options_.prompts_file));
+    IP2P_ASSIGN_OR_RETURN(rows_, PromptsFile::Open(prompts));
     share_ = ShareOf(rows_->size(), options_.n_partitions, options_.partition);
     report_.rows = share_.end - share_.begin;
     if (report_.rows == 0) return absl::OkStatus();

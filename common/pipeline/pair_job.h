@@ -20,8 +20,8 @@
 namespace ip2p {
 
 struct PairJobOptions {
-  std::string prompts_file;
-  std::string out_dir;
+  std::string prompts_file;  // a file, or s3:// URL
+  std::string out_dir;       // a folder, or s3:// URL
   int64_t n_partitions = 1;
   int64_t partition = 0;  // 0..n_partitions-1
   PairParams params;

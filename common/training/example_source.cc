@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "common/dataset/dataset_copy.h"
 #include "common/training/pair_sources.h"
 #include "common/training/picture_folder.h"
 
@@ -95,7 +96,8 @@ SplitRange RangeOf(Split split, int64_t size) {
 
 absl::StatusOr<std::unique_ptr<const ExampleSource>> OpenExamples(const std::string& path,
                                                                   TrainObjective objective, Split split) {
-  IP2P_ASSIGN_OR_RETURN(auto source, Open(path, objective, split));
+  IP2P_ASSIGN_OR_RETURN(const std::string local, LocalDataset(path));
+  IP2P_ASSIGN_OR_RETURN(auto source, Open(local, objective, split));
   if (source->size() == 0)
     return absl::FailedPreconditionError("the dataset has no example in this split; wants at least one");
   return source;

@@ -44,6 +44,7 @@ SplitRange RangeOf(Split split, int64_t size);
 
 // `path` holds seeds.json (a dataset: examples are prompts, each of which stands for one of its pairs),
 // index.json (a pack of one) or metadata.jsonl (pictures with captions: file_name and caption or text).
+// It may be an s3:// URL, whose objects are copied to the cache first (common/dataset/dataset_copy.h).
 // Objectives over single pictures see both pictures of a pair, each with its caption. NOT_FOUND: no such
 // folder. FAILED_PRECONDITION: nothing of these in it, no example in the split, or a kind of folder that the
 // objective cannot learn from.

@@ -54,6 +54,7 @@ int RunCli(const std::vector<std::string>& args, Console& console) {
   AddEvaluateCommand(app, console, chosen);
   AddPlanCommand(app, console, chosen);
   AddShapesCommands(app, console, chosen);
+  AddStoreCommands(app, console, chosen);
   AddServerCommands(app, console, chosen);
   NameVariables(app);
   if (const absl::Status status = ApplySettingsFile(app, SettingsFileOf(args)); !status.ok()) {

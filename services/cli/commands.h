@@ -25,6 +25,7 @@ void AddTrainCommands(CLI::App& app, Console& console, Chosen& chosen);
 void AddEvaluateCommand(CLI::App& app, Console& console, Chosen& chosen);
 void AddPlanCommand(CLI::App& app, Console& console, Chosen& chosen);
 void AddShapesCommands(CLI::App& app, Console& console, Chosen& chosen);
+void AddStoreCommands(CLI::App& app, Console& console, Chosen& chosen);
 void AddServerCommands(CLI::App& app, Console& console, Chosen& chosen);
 
 }  // namespace ip2p

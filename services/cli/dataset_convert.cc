@@ -1,10 +1,14 @@
 // `ip2p dataset pack`, `unpack`, `import` and `export`: a dataset in other forms and back.
 #include <memory>
 
+#include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "common/dataset/dataset_copy.h"
 #include "common/dataset/export.h"
 #include "common/dataset/import.h"
 #include "common/dataset/pack.h"
+#include "common/dataset/pack_to_store.h"
+#include "common/object_store/local_copy.h"
 #include "services/cli/count_progress.h"
 #include "services/cli/dataset_commands.h"
 
@@ -19,13 +23,21 @@ struct ConvertFlags {
   bool json = false;
 };
 
+// What is written in many steps is written here first.
+absl::Status OnlyFolder(const std::string& output) {
+  if (!IsObjectUrl(output)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("the output is ", output, "; wants a folder here, which `ip2p store cp` copies there"));
+}
+
 absl::Status Pack(const ConvertFlags& flags, Console& console) {
+  IP2P_ASSIGN_OR_RETURN(const std::string input, LocalDataset(flags.input));
   PackReport report;
   {
     CountProgress progress(console, "folders");
-    IP2P_ASSIGN_OR_RETURN(report,
-                          PackDataset(flags.input, flags.output,
-                                      {.shard_bytes = flags.shard_bytes, .progress = progress.callback()}));
+    const PackOptions options{.shard_bytes = flags.shard_bytes, .progress = progress.callback()};
+    IP2P_ASSIGN_OR_RETURN(report, IsObjectUrl(flags.output) ? PackToStore(input, flags.output, options)
+                                                            : PackDataset(input, flags.output, options));
   }
   console.err << "packed " << report.pairs << " pairs of " << report.prompts << " prompts into "
               << report.shards << " shards, " << report.bytes << " bytes\n";
@@ -33,21 +45,23 @@ absl::Status Pack(const ConvertFlags& flags, Console& console) {
 }
 
 absl::Status Unpack(const ConvertFlags& flags, Console& console) {
+  IP2P_RETURN_IF_ERROR(OnlyFolder(flags.output));
+  IP2P_ASSIGN_OR_RETURN(const std::string input, LocalDataset(flags.input));
   PackReport report;
   {
     CountProgress progress(console, "folders");
-    IP2P_ASSIGN_OR_RETURN(report, UnpackDataset(flags.input, flags.output, progress.callback()));
+    IP2P_ASSIGN_OR_RETURN(report, UnpackDataset(input, flags.output, progress.callback()));
   }
   console.err << "unpacked " << report.pairs << " pairs of " << report.prompts << " prompts\n";
   return absl::OkStatus();
 }
 
 absl::Status Import(const ConvertFlags& flags, Console& console) {
+  IP2P_ASSIGN_OR_RETURN(const std::string input, LocalPath(flags.input));
   ImportReport report;
   {
     CountProgress progress(console, "rows");
-    IP2P_ASSIGN_OR_RETURN(const std::unique_ptr<ImportSource> source,
-                          OpenImportSource(flags.input, flags.columns));
+    IP2P_ASSIGN_OR_RETURN(const std::unique_ptr<ImportSource> source, OpenImportSource(input, flags.columns));
     const ImportOptions options{.progress = [&progress](int64_t rows) { progress.Tell(rows, 0); }};
     IP2P_ASSIGN_OR_RETURN(report, ImportDataset(*source, flags.output, options));
   }
@@ -58,10 +72,12 @@ absl::Status Import(const ConvertFlags& flags, Console& console) {
 }
 
 absl::Status Export(const ConvertFlags& flags, Console& console) {
+  IP2P_RETURN_IF_ERROR(OnlyFolder(flags.output));
+  IP2P_ASSIGN_OR_RETURN(const std::string input, LocalDataset(flags.input));
   ExportReport report;
   {
     CountProgress progress(console, "folders");
-    IP2P_ASSIGN_OR_RETURN(report, ExportDataset(flags.input, flags.output, progress.callback()));
+    IP2P_ASSIGN_OR_RETURN(report, ExportDataset(input, flags.output, progress.callback()));
   }
   if (report.skipped > 0) console.err << "warning: " << report.skipped << " pairs have no instruction\n";
   console.err << "exported " << report.pairs << " pairs\n";
@@ -89,9 +105,10 @@ Added AddConversion(CLI::App& noun, const char* verb, const char* about, const c
 }  // namespace
 
 void AddDatasetPack(CLI::App& noun, Console& console, Chosen& chosen) {
-  const Added added = AddConversion(
-      noun, "pack", "Write WebDataset shards with checksums and an index", "Folder of the dataset",
-      "Folder for the shards; an unfinished pack is continued", Pack, console, chosen);
+  const Added added = AddConversion(noun, "pack", "Write WebDataset shards with checksums and an index",
+                                    "Folder of the dataset, or s3:// URL",
+                                    "Folder or s3:// URL for the shards; an unfinished pack is continued",
+                                    Pack, console, chosen);
   added.command->add_option("--shard-bytes", added.flags->shard_bytes, "Most bytes of a shard")
       ->check(CLI::Range(int64_t{10240}, int64_t{1} << 40))
       ->capture_default_str();
@@ -99,15 +116,15 @@ void AddDatasetPack(CLI::App& noun, Console& console, Chosen& chosen) {
 
 void AddDatasetUnpack(CLI::App& noun, Console& console, Chosen& chosen) {
   AddConversion(noun, "unpack", "Make a dataset from what `pack` wrote, byte for byte",
-                "Folder of the shards", "Folder of the dataset; an unfinished one is continued", Unpack,
-                console, chosen);
+                "Folder of the shards, or s3:// URL", "Folder of the dataset; an unfinished one is continued",
+                Unpack, console, chosen);
 }
 
 void AddDatasetImport(CLI::App& noun, Console& console, Chosen& chosen) {
-  const Added added =
-      AddConversion(noun, "import", "Make a dataset from an image folder or WebDataset shards",
-                    "Folder with metadata.jsonl, folder of .tar files, or a .tar file",
-                    "Folder of the dataset; an unfinished one is continued", Import, console, chosen);
+  const Added added = AddConversion(
+      noun, "import", "Make a dataset from an image folder or WebDataset shards",
+      "Folder with metadata.jsonl, folder of .tar files, or a .tar file; or s3:// URL",
+      "Folder or s3:// URL of the dataset; an unfinished one is continued", Import, console, chosen);
   ImportColumns& columns = added.flags->columns;
   added.command->add_option("--before", columns.before,
                             "Column of the image before (default: the usual names)");
@@ -118,7 +135,7 @@ void AddDatasetImport(CLI::App& noun, Console& console, Chosen& chosen) {
 
 void AddDatasetExport(CLI::App& noun, Console& console, Chosen& chosen) {
   AddConversion(noun, "export", "Write a folder that `datasets` and diffusers' training script read",
-                "Folder of the dataset", "New folder", Export, console, chosen);
+                "Folder of the dataset, or s3:// URL", "New folder", Export, console, chosen);
 }
 
 }  // namespace ip2p

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "common/dataset/dataset_check.h"
+#include "common/dataset/dataset_copy.h"
 #include "common/dataset/dataset_stats.h"
 #include "common/dataset/seeds_file.h"
 #include "services/cli/count_progress.h"
@@ -19,7 +20,9 @@ struct PrepareFlags {
 };
 
 absl::Status Prepare(const PrepareFlags& flags, Console& console) {
-  IP2P_ASSIGN_OR_RETURN(const PreparedSeeds prepared, WriteSeedsFile(flags.dataset));
+  IP2P_ASSIGN_OR_RETURN(const std::string dataset, LocalDataset(flags.dataset));
+  IP2P_ASSIGN_OR_RETURN(const PreparedSeeds prepared, WriteSeedsFile(dataset));
+  IP2P_RETURN_IF_ERROR(SendBack(flags.dataset, dataset, "seeds.json"));
   if (prepared.halves > 0) {
     console.err << "warning: " << prepared.halves << " images without their other half are left out\n";
   }
@@ -49,10 +52,11 @@ absl::Status Stats(const StatsFlags& flags, Console& console) {
     return absl::InvalidArgumentError(absl::StrCat(
         "plot is ", flags.plot, "; wants a name that ends in .svg or .png, or - for SVG on standard output"));
   }
+  IP2P_ASSIGN_OR_RETURN(const std::string dataset, LocalDataset(flags.dataset));
   DatasetStats stats;
   {
     CountProgress progress(console, "folders");
-    IP2P_ASSIGN_OR_RETURN(stats, ReadDatasetStats(flags.dataset, progress.callback()));
+    IP2P_ASSIGN_OR_RETURN(stats, ReadDatasetStats(dataset, progress.callback()));
   }
   if (!flags.plot.empty()) IP2P_RETURN_IF_ERROR(WritePlot(flags.plot, stats, console.out));
   if (flags.plot == "-") return absl::OkStatus();
@@ -68,11 +72,12 @@ struct CheckFlags {
 };
 
 absl::Status Check(const CheckFlags& flags, Console& console) {
+  IP2P_ASSIGN_OR_RETURN(const std::string dataset, LocalDataset(flags.dataset));
   CheckReport report;
   {
     CountProgress progress(console, "folders");
-    IP2P_ASSIGN_OR_RETURN(
-        report, CheckDataset(flags.dataset, {.threads = flags.threads, .progress = progress.callback()}));
+    IP2P_ASSIGN_OR_RETURN(report,
+                          CheckDataset(dataset, {.threads = flags.threads, .progress = progress.callback()}));
   }
   console.out << (flags.json ? CheckJson(report) : CheckText(report));
   return JudgeDataset(report, flags.max_bad);
@@ -83,7 +88,7 @@ absl::Status Check(const CheckFlags& flags, Console& console) {
 void AddDatasetPrepare(CLI::App& noun, Console& console, Chosen& chosen) {
   CLI::App* command = noun.add_subcommand("prepare", "Write seeds.json, which training starts from");
   const auto flags = std::make_shared<PrepareFlags>();
-  command->add_option("dataset", flags->dataset, "Folder of the dataset")->required();
+  command->add_option("dataset", flags->dataset, "Folder of the dataset, or s3:// URL")->required();
   command->callback(
       [flags, &console, &chosen] { chosen.run = [flags, &console] { return Prepare(*flags, console); }; });
 }
@@ -91,7 +96,7 @@ void AddDatasetPrepare(CLI::App& noun, Console& console, Chosen& chosen) {
 void AddDatasetStats(CLI::App& noun, Console& console, Chosen& chosen) {
   CLI::App* command = noun.add_subcommand("stats", "Count what was accepted and rejected, and how it scored");
   const auto flags = std::make_shared<StatsFlags>();
-  command->add_option("dataset", flags->dataset, "Folder of the dataset")->required();
+  command->add_option("dataset", flags->dataset, "Folder of the dataset, or s3:// URL")->required();
   command->add_option("--plot", flags->plot,
                       "File of the four scores' histograms, .svg or .png; - for SVG on standard output");
   command->add_flag("--json", flags->json, "Print it as JSON");
@@ -104,7 +109,7 @@ void AddDatasetCheck(CLI::App& noun, Console& console, Chosen& chosen) {
       "check",
       "Find damaged, missing, identical, swapped and nearly equal images; exit code 42 when too many");
   const auto flags = std::make_shared<CheckFlags>();
-  command->add_option("dataset", flags->dataset, "Folder of the dataset")->required();
+  command->add_option("dataset", flags->dataset, "Folder of the dataset, or s3:// URL")->required();
   command->add_option("--max-bad", flags->max_bad, "Share of bad pairs that is accepted")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();

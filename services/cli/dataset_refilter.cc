@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/object_store/object_url.h"
 #include "common/pipeline/pair_refilter.h"
 #include "nlohmann/json.hpp"
 #include "services/cli/pairs_commands.h"
@@ -54,6 +55,12 @@ SamplerFactory FactoryIfNamed(const SamplerFlags& flags, const Console& console)
 }
 
 absl::Status Run(const RefilterFlags& flags, Console& console) {
+  if (IsObjectUrl(flags.options.dataset)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the dataset is ", flags.options.dataset,
+                     ", whose prompts are not written again; wants a folder: pack it, "
+                     "unpack that here, refilter and pack again"));
+  }
   Reporter reporter(console);
   const Cancellation::Scope scope(console.cancellation, [&reporter] { reporter.Cancel(); });
   RefilterReport report;

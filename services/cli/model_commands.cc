@@ -13,6 +13,7 @@
 #include "common/checkpoint/model_source.h"
 #include "common/checkpoint/model_writer.h"
 #include "common/checkpoint/round_tensors.h"
+#include "common/object_store/local_copy.h"
 #include "services/cli/commands.h"
 
 namespace ip2p {
@@ -73,7 +74,12 @@ absl::StatusOr<ModelSource> Open(const ModelFlags& flags) {
 }
 
 absl::Status Convert(const ModelFlags& flags, Console& console) {
-  if (IsClipFolder(flags.source)) return ConvertClip(flags, console);
+  if (IsObjectUrl(flags.target)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the target is ", flags.target, "; wants a file or folder here, which `ip2p store cp` copies there"));
+  }
+  IP2P_ASSIGN_OR_RETURN(const std::string local, LocalPath(flags.source));
+  if (IsClipFolder(local)) return ConvertClip(flags, console);
   IP2P_ASSIGN_OR_RETURN(ModelSource source, Open(flags));
   IP2P_RETURN_IF_ERROR(Round(flags, {&source.unet, &source.vae, &source.text_encoder}));
   const std::string to = !flags.to.empty()                        ? flags.to

@@ -31,8 +31,9 @@ struct GenerateFlags {
 
 void AddJobFlags(CLI::App& app, GenerateFlags& flags) {
   PairJobOptions& job = flags.job;
-  app.add_option("--out-dir", job.out_dir, "Folder of the dataset; a rerun goes on there")->required();
-  app.add_option("--prompts-file", job.prompts_file, "Prompts, JSON lines")->required();
+  app.add_option("--out-dir", job.out_dir, "Folder or s3:// URL of the dataset; a rerun goes on there")
+      ->required();
+  app.add_option("--prompts-file", job.prompts_file, "Prompts, JSON lines; a file or s3:// URL")->required();
   app.add_option("--n-partitions", job.n_partitions, "Shares of the prompts, as numpy.array_split")
       ->capture_default_str();
   app.add_option("--partition", flags.partition, "Our share (default: JOB_COMPLETION_INDEX, else 0)");

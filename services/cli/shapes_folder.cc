@@ -14,6 +14,7 @@
 #include "common/base/worker_pool.h"
 #include "common/dataset/partition_writer.h"
 #include "common/image/encode.h"
+#include "common/object_store/object_url.h"
 #include "common/shapes/oracle.h"
 #include "common/shapes/scene_json.h"
 #include "common/storage/atomic_file.h"
@@ -123,6 +124,10 @@ absl::Status CheckDraw(const DrawOptions& options) {
 
 absl::StatusOr<DrawReport> DrawFolder(const std::string& folder, const DrawOptions& options) {
   IP2P_RETURN_IF_ERROR(CheckDraw(options));
+  if (IsObjectUrl(folder)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the output is ", folder, "; wants a folder here, which `ip2p store cp` copies there"));
+  }
   const RunSettings settings = {{"drawn", "shapes"},
                                 {"world_version", shapes::kWorldVersion},
                                 {"count", options.count},

@@ -13,6 +13,7 @@
 #include "common/base/miniature.h"
 #include "common/base/status_macros.h"
 #include "common/metrics/metrics_server.h"
+#include "common/object_store/object_url.h"
 #include "common/storage/read_file.h"
 #include "services/training_worker/coordinator_client.h"
 #include "services/training_worker/pulse.h"
@@ -152,14 +153,15 @@ absl::StatusOr<TrainingRunOptions> OptionsOf(const WorkerConfig& config, const G
   const auto inside = [&](std::string& path) {
     if (!path.empty()) path = absl::StrCat(config.data_dir, "/", path);
   };
-  inside(options.base_checkpoint);
+  // URLs of an object store are what they are.
+  if (!IsObjectUrl(options.base_checkpoint)) inside(options.base_checkpoint);
   inside(options.fresh_config);
   if (options.base_checkpoint.empty() && options.fresh_config.empty()) {
     const bool clip = options.config.objective == TrainObjective::kClip;
     IP2P_ASSIGN_OR_RETURN(options.base_checkpoint, FindMiniature(clip ? "clip" : "text-to-image"));
     Log(LogLevel::kWarning, absl::StrCat("no start is named: ", kMiniatureNote));
   }
-  inside(options.dataset);
+  if (!IsObjectUrl(options.dataset)) inside(options.dataset);
   TakeMachine(config, options);
   options.run = absl::StrCat(config.data_dir, "/jobs/", config.job);
   options.address.host = group.store_host;

@@ -15,7 +15,7 @@ from kustomize import K8S, of_kind, pod_specs, render, workloads
 
 BASES = sorted(path.parent for path in (K8S / "base").glob("*/kustomization.yaml"))
 OVERLAYS = [K8S / "overlays" / "local", K8S / "overlays" / "prod"]
-JOBS = [overlay / "pair-job" for overlay in OVERLAYS]
+JOBS = [*(overlay / "pair-job" for overlay in OVERLAYS), K8S / "overlays" / "prod" / "pair-job-s3"]
 PAIR_JOB, COORDINATOR = K8S / "base" / "pair-job", K8S / "base" / "training-coordinator"
 PROD = K8S / "overlays" / "prod"
 VERSIONS = ["1.33", "1.37"]  # backoffLimitPerIndex is stable since 1.33; the newest that the validator knows
@@ -310,10 +310,11 @@ def test_the_pair_job_is_indexed_and_fails_by_index():
 def test_the_pair_jobs_variables_are_flags(folder):
     """A variable that no flag reads would be ignored in silence."""
     source = "".join(repository.text(f"services/cli/{name}.cc") for name in ("pairs_generate", "pairs_commands", "model_flags"))
+    store = "".join(repository.text(f"common/object_store/{name}.cc") for name in ("store_settings", "cache_folder"))
     (settings,) = of_kind(folder, "ConfigMap")
     for name in settings["data"]:
         flag = "--" + name.removeprefix("IP2P_").lower().replace("_", "-")
-        assert name.startswith("IP2P_") and f'"{flag}"' in source, name
+        assert (name.startswith("IP2P_") and f'"{flag}"' in source) or f'"{name}"' in store, name
 
 
 # The coordinator.

@@ -4,7 +4,7 @@ import repository
 
 LAYERS = [
     {"base"},
-    {"rpc", "metrics", "http", "storage", "image", "plot", "plan"},
+    {"rpc", "metrics", "http", "storage", "object_store", "image", "plot", "plan"},
     {"dataset", "shapes", "openai"},
     {"prompts"},
     {"checkpoint"},
@@ -16,7 +16,8 @@ LAYERS = [
 ]
 RANK = {folder: rank for rank, layer in enumerate(LAYERS) for folder in layer}
 TORCH = ("torch/", "ATen/", "c10/", "caffe2/")
-TORCH_FREE = ("common/base/", "common/rpc/", "common/metrics/", "common/http/", "common/storage/", "common/image/",
+TORCH_FREE = ("common/base/", "common/rpc/", "common/metrics/", "common/http/", "common/storage/", "common/object_store/",
+              "common/image/",
               "common/plan/", "common/plot/", "common/dataset/", "common/shapes/", "common/openai/", "common/prompts/",
               "common/checkpoint/", "common/evaluation/", "services/")
 OURS = repository.sources(".cc", ".h", under=["common/", "services/"])
