@@ -77,6 +77,12 @@ TensorMap DrawAll(const ShapeMap& shapes, uint64_t seed, const Draw& draw) {
   return all;
 }
 
+// As transformers' CLIPTextModel does where a whole CLIP lies: Stable Diffusion's text encoder is a CLIP's.
+void KeepTextTower(TensorMap& tensors) {
+  if (!tensors.contains("logit_scale")) return;
+  std::erase_if(tensors, [](const auto& tensor) { return !absl::StartsWith(tensor.first, "text_model."); });
+}
+
 // The part's own weights where it has some, else fresh ones.
 absl::StatusOr<TensorMap> TakeOrDraw(const std::string& folder, const std::string& part, const char* stem,
                                      const char* bin_stem, const ShapeMap& shapes, uint64_t seed,
@@ -84,6 +90,7 @@ absl::StatusOr<TensorMap> TakeOrDraw(const std::string& folder, const std::strin
   absl::StatusOr<TensorMap> found = ReadWeights(folder, part, stem, bin_stem);
   if (absl::IsNotFound(found.status())) return DrawAll(shapes, seed, draw);
   IP2P_RETURN_IF_ERROR(found.status());
+  if (part == "text_encoder") KeepTextTower(*found);
   IP2P_RETURN_IF_ERROR(CheckTensors(part, shapes, *found));
   return found;
 }

@@ -4,7 +4,7 @@
 #
 #   bash deploy/models/shapes/train.sh [--work DIR] [--until STAGE] [--threads N]
 #     --work     folder of everything that is made (4 GB); default build/shapes
-#     --until    stop after this stage: pictures vae-crops vae text-to-image clip-first clip prompts pairs
+#     --until    stop after this stage: pictures vae-crops vae clip-first clip text-to-image prompts pairs
 #                edit; default: edit.
 #                "ablation" goes on: the same short training on these pairs and on ones that no CLIP chose
 #     --threads  CPU threads of the training worker and of the pairs; default: all
@@ -86,18 +86,19 @@ stage_done pictures
 stage_done vae-crops
 train vae --base-checkpoint models/vae-crops
 
-# Configs of all, and the weights of the autoencoder: the others start fresh.
-if [ ! -e "$data/configs/with-vae" ]; then
-  rm -rf "$data/configs/.with-vae"
-  cp -r "$data/configs/diffusion" "$data/configs/.with-vae"
-  cp "$data/models/vae/vae/"* "$data/configs/.with-vae/vae/"
-  mv "$data/configs/.with-vae" "$data/configs/with-vae"
-fi
-train text-to-image --fresh-config configs/with-vae
-
 [ -e "$data/models/clip" ] || train clip-first --fresh-config configs/clip
 stage_done clip-first
 train clip --base-checkpoint models/clip-first
+
+# The autoencoder and, as in Stable Diffusion, CLIP's text tower; the UNet starts fresh.
+if [ ! -e "$data/configs/with-parts" ]; then
+  rm -rf "$data/configs/.with-parts"
+  cp -r "$data/configs/diffusion" "$data/configs/.with-parts"
+  cp "$data/models/vae/vae/"* "$data/configs/.with-parts/vae/"
+  cp "$data/models/clip/model.safetensors" "$data/configs/.with-parts/text_encoder/"
+  mv "$data/configs/.with-parts" "$data/configs/with-parts"
+fi
+train text-to-image --fresh-config configs/with-parts
 
 say prompts
 "$ip2p" prompts generate --provider shapes --captions "$data/sets/pictures/captions.jsonl" \

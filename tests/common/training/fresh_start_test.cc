@@ -1,6 +1,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "common/checkpoint/safetensors.h"
 #include "common/training/export_model.h"
 #include "common/training/parameter_set.h"
 #include "common/training/train_start.h"
@@ -69,6 +70,29 @@ TEST(FreshStart, WeightsThatAreThereAreTaken) {
   EXPECT_TRUE(torch::equal(Get(start->model.vae, "encoder.conv_in.weight"),
                            Get(model.vae, "encoder.conv_in.weight")));
   EXPECT_FALSE(torch::equal(Get(start->model.unet, "conv_in.weight"), Get(model.unet, "conv_in.weight")));
+}
+
+TEST(FreshStart, AClipInTheTextEncodersPlaceGivesItsTextTower) {
+  const TempFolder folder;
+  const std::string path = Configs(folder);
+  const std::string file = path + "/text_encoder/model.safetensors";
+  const auto tower = ReadSafetensors(file + ".away", "text_encoder");
+  ASSERT_TRUE(tower.ok()) << tower.status();
+  TensorMap clip = tower->tensors;
+  const auto add = [&](const char* name, at::IntArrayRef shape) {
+    clip[name] = ToTensorView(torch::zeros(shape));
+  };
+  add("vision_model.pre_layrnorm.weight", {8});
+  add("visual_projection.weight", {8, 8});
+  add("text_projection.weight", {8, 32});
+  ASSERT_TRUE(WriteSafetensors(file, clip, {}).ok());
+  EXPECT_FALSE(FreshStart(path, {}).ok()) << "no CLIP: strange tensors of some network";
+  add("logit_scale", {});
+  ASSERT_TRUE(WriteSafetensors(file, clip, {}).ok());
+  const auto start = FreshStart(path, {});
+  ASSERT_TRUE(start.ok()) << start.status();
+  const std::string name = "text_model.embeddings.token_embedding.weight";
+  EXPECT_TRUE(torch::equal(Get(start->model.text_encoder, name), Get(tower->tensors, name)));
 }
 
 }  // namespace
