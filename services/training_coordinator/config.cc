@@ -14,6 +14,7 @@
 #include "absl/strings/str_split.h"
 #include "common/rpc/server_settings.h"
 #include "common/storage/read_file.h"
+#include "services/training_coordinator/server_addresses.h"
 
 namespace ip2p::training_coordinator {
 namespace {
@@ -78,9 +79,9 @@ void DeclareWorkers(Settings& settings, ServerConfig& config) {
   settings.Add("worker_address", &config.worker_address,
                "HOST:PORT that workers call; default: worker_listen");
   settings.Add("worker_env", &config.worker_env, "NAME=VALUE for workers, may be given often");
-  settings.Add(
-      "edit_server", &config.edit_server.address,
-      "HOST:PORT of the edit server's admin port, for promotions; its models_dir is models/ in data_dir");
+  settings.Add("edit_server", &config.edit_server.address,
+               "HOST:PORT of the edit server's admin port, for promotions; its models_dir is models/ in "
+               "data_dir; all that a name resolves to are told, and several with commas");
   settings.Add("edit_token_file", &config.edit_server.token_file, "bearer token with its admin role");
   settings.Add("edit_tls_ca_file", &config.edit_server.tls_ca_file, "PEM roots for it; turns TLS on");
   settings.Add("edit_tls_cert_file", &config.edit_server.tls_cert_file, "PEM certificate for mutual TLS");
@@ -194,6 +195,10 @@ void Check(ServerConfig& config, std::vector<std::string>& faults) {
     }
   }
   if (config.worker_program.empty()) config.worker_program = BesideThisProgram("ip2p_training_worker");
+  if (const std::string& servers = config.edit_server.address; !servers.empty()) {
+    const absl::Status known = CheckServers(servers);
+    if (!known.ok()) faults.push_back(absl::StrCat("edit_server: ", known.message()));
+  }
   CheckTlsFiles(config.edit_server.tls_cert_file, config.edit_server.tls_key_file, "", faults);
 }
 

@@ -48,6 +48,41 @@ class Editing:
         self.thread.join()
 
 
+
+def test_a_promotion_reaches_every_edit_server(stubs, start_server, checkpoint, tmp_path):
+    (tmp_path / "models").mkdir()
+    shutil.copytree(checkpoint("tiny"), tmp_path / "models" / "main")
+    servers = [start_server("--model", f"main={tmp_path / 'models' / 'main'}", "--models-dir", tmp_path / "models")
+               for _ in range(2)]  # fmt: skip
+    addresses = [f"127.0.0.1:{server.ready['admin_port']}" for server in servers]
+    cluster = Cluster(stubs, tmp_path, "--edit-server", ",".join(addresses))
+
+    def revisions():
+        return [stubs.model_grpc.ModelServiceStub(server.channel).GetModel(
+            stubs.model_service.GetModelRequest(name="main"), timeout=20).model.model.revision
+                for server in servers]
+
+    try:
+        job = cluster.submit("promoted", max_steps=20)
+        assert cluster.until(job.id, *FINAL).state == SUCCEEDED
+        export = tmp_path / "jobs" / job.id / "export" / f"step-{20:09d}"
+        shutil.rmtree(export)
+        shutil.copytree(checkpoint("tiny-odd"), export)
+        before = revisions()
+        cluster.ask("PromoteCheckpoint", job_id=job.id, timeout=120)
+        assert all(new > old for new, old in zip(revisions(), before, strict=True))
+
+        servers[1].process.kill()
+        servers[1].process.wait()
+        with pytest.raises(grpc.RpcError) as error:
+            cluster.ask("PromoteCheckpoint", job_id=job.id, timeout=120)
+        assert error.value.code() == grpc.StatusCode.UNAVAILABLE
+        assert "1 of 2 edit servers serve it; promote again" in error.value.details()
+        assert addresses[1] in error.value.details()
+    finally:
+        cluster.close()
+
+
 def test_a_promotion_drops_no_edit(stubs, start_server, checkpoint, tmp_path):
     (tmp_path / "models").mkdir()
     shutil.copytree(checkpoint("tiny"), tmp_path / "models" / "main")
