@@ -1,6 +1,7 @@
 #include "common/dataset/dataset_check.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <set>
 #include <thread>
 #include <utility>
@@ -143,6 +144,13 @@ double CheckReport::bad_share() const {
 
 absl::StatusOr<CheckReport> CheckDataset(const std::string& dataset, const CheckOptions& options) {
   IP2P_ASSIGN_OR_RETURN(const DatasetReader reader, DatasetReader::Open(dataset));
+  if (reader.folders().empty()) {
+    std::error_code error;
+    return absl::FailedPreconditionError(
+        std::filesystem::exists(std::filesystem::path(dataset) / "index.json", error)
+            ? "the dataset is a pack of shards; wants what `ip2p dataset unpack` makes of it"
+            : "the dataset holds no prompts; wants folders with a prompt.json and images");
+  }
   return DatasetChecker(reader, options).Check();
 }
 

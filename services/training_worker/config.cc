@@ -39,7 +39,7 @@ void Declare(Settings& settings, WorkerConfig& c, std::string& token_file, std::
       "peer_seconds", &c.peer_seconds, 1, 86400,
       "after which a rank that is there but silent is lost: more than a checkpoint and a validation take");
   settings.Add("clip", &c.clip, "folder of a CLIP that scores validation edits");
-  settings.Add("metrics_listen", &c.metrics_listen, "HOST:PORT of /metrics; empty: none");
+  settings.Add("metrics_listen", &c.metrics_listen, "HOST:PORT of /metrics; off: none");
   settings.Add("log_level", &log_level, "debug, info, warning or error");
 }
 
@@ -75,6 +75,7 @@ absl::StatusOr<std::optional<WorkerConfig>> LoadWorkerConfig(const std::vector<s
   if (!LoadOrPrint(settings, args, environment, "ip2p_training_worker " IP2P_VERSION, faults))
     return std::optional<WorkerConfig>();
   CheckMode(config, faults);
+  if (config.metrics_listen == "off") config.metrics_listen.clear();
   ReadLogLevel(log_level, faults);
   if (!token_file.empty()) {
     const auto token = ReadFile(token_file, "token_file", kMaxTokenBytes);

@@ -114,6 +114,15 @@ TEST_F(OwnDatasetTest, AKeptPairThatIsNotThereIsAbsent) {
   EXPECT_EQ(Check().counts[FaultKind::kMissingHalf], 1);
 }
 
+TEST(CheckDataset, WhatHoldsNoPromptIsNoDataset) {
+  const TempFolder folder;
+  EXPECT_THAT(std::string(CheckDataset(folder.path(), {}).status().message()),
+              HasSubstr("holds no prompts; wants folders"));
+  folder.Write("index.json", "{}");
+  EXPECT_THAT(std::string(CheckDataset(folder.path(), {}).status().message()),
+              HasSubstr("is a pack of shards"));
+}
+
 TEST(JudgeDataset, AThousandthMayBeBadAndNoMore) {
   CheckReport report{.pairs = 999,
                      .counts = {{FaultKind::kDamagedImage, 1}, {FaultKind::kNearDuplicate, 50}}};
