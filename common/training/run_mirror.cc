@@ -269,7 +269,8 @@ absl::Status RunMirror::Store(int64_t step, int64_t& bytes) {
   IP2P_RETURN_IF_ERROR(store_->Put(options_.url.Child(kCheckpointsFolder).Child(kLatestFile),
                                    absl::StrCat(CheckpointName(step), "\n"))
                            .status());
-  // It is stored; what is too much goes next time.
+  if (bytes == 0) return absl::OkStatus();  // nothing is too much that was not before
+  // It is stored; what cannot be cleared away goes with the next one.
   if (const absl::Status cleared = ClearAway(step); !cleared.ok())
     Log(LogLevel::kWarning, "old checkpoints of the mirror stay", {{"status", cleared.ToString()}});
   return absl::OkStatus();

@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <system_error>
 #include <utility>
 
@@ -306,7 +307,10 @@ absl::StatusOr<std::optional<RunOutcome>> Run::Obey(const RunOrder& order) {
       break;
   }
   if (trainer_->step() < order.at_step) return std::nullopt;
-  if (order.kind == RunOrder::Kind::kSaveAndStop) return Finish(RunOutcome::kStopped);
+  if (order.kind == RunOrder::Kind::kSaveAndStop) {
+    IP2P_ASSIGN_OR_RETURN(const RunOutcome end, Finish(RunOutcome::kStopped));
+    return end;
+  }
   if (order.at_step > obeyed_save_) {  // an order is repeated until it is seen to be obeyed
     obeyed_save_ = order.at_step;
     IP2P_RETURN_IF_ERROR(Save());

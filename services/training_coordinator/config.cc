@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "common/object_store/object_url.h"
 #include "common/rpc/server_settings.h"
 #include "common/storage/read_file.h"
 
@@ -77,6 +78,9 @@ void DeclareWorkers(Settings& settings, ServerConfig& config) {
                "of local workers; default: ip2p_training_worker beside this program");
   settings.Add("worker_address", &config.worker_address,
                "HOST:PORT that workers call; default: worker_listen");
+  settings.Add("mirror", &config.mirror,
+               "s3:// URL: workers keep each run at URL/JOB as well and go on from there, so that they need "
+               "share no disk; default: none");
   settings.Add("worker_env", &config.worker_env, "NAME=VALUE for workers, may be given often");
   settings.Add(
       "edit_server", &config.edit_server.address,
@@ -192,6 +196,10 @@ void Check(ServerConfig& config, std::vector<std::string>& faults) {
     if (equals == 0 || equals == std::string::npos) {
       faults.emplace_back("worker_env holds a text without a name; wants NAME=VALUE");
     }
+  }
+  if (!config.mirror.empty()) {
+    if (const absl::Status url = ParseObjectUrl(config.mirror).status(); !url.ok())
+      faults.push_back(absl::StrCat("mirror: ", url.message()));
   }
   if (config.worker_program.empty()) config.worker_program = BesideThisProgram("ip2p_training_worker");
   CheckTlsFiles(config.edit_server.tls_cert_file, config.edit_server.tls_key_file, "", faults);
