@@ -94,7 +94,11 @@ absl::StatusOr<bool> Promotion::Pin(const CheckpointRecord& checkpoint) const {
   if (!here.ok() && !absl::IsNotFound(here)) return here;
   const absl::Status there =
       mirrors_ == nullptr ? absl::NotFoundError("") : mirrors_->Pin(checkpoint.job_id, checkpoint.step);
-  if (!there.ok() && !absl::IsNotFound(there)) return there;
+  if (!there.ok() && !absl::IsNotFound(there)) {
+    if (here.ok() && checkpoint.promoted_to.empty())
+      folders_->Unpin(checkpoint.job_id, checkpoint.step).IgnoreError();
+    return there;
+  }
   if (here.ok() || there.ok()) return here.ok();
   return absl::DataLossError(absl::StrCat("the checkpoint of step ", checkpoint.step, " is gone from the disk",
                                           mirrors_ == nullptr ? "" : " and from its mirror"));

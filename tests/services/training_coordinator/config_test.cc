@@ -39,6 +39,12 @@ TEST(ConfigTest, AllFaultsAreTold) {
                     HasSubstr("launcher is \"slurm\"; wants local or kubernetes"), HasSubstr("log_level")));
 }
 
+TEST(ConfigTest, AMirrorIsAUrl) {
+  EXPECT_EQ((*Load({"--data-dir=/data", "--mirror=s3://bucket/runs"}))->mirror, "s3://bucket/runs");
+  EXPECT_EQ(Load({"--data-dir=/data", "--mirror=bucket/runs"}).status().message(),
+            "mirror: \"bucket/runs\" is no URL; wants s3://BUCKET/KEY");
+}
+
 TEST(ConfigTest, ThePodsOwnClusterIsTheDefault) {
   const std::map<std::string, std::string> pod = {{"KUBERNETES_SERVICE_HOST", "fd00::1"},
                                                   {"KUBERNETES_SERVICE_PORT", "443"}};
