@@ -81,7 +81,8 @@ absl::Status Damaged(const std::string& name, absl::string_view why) {
 }
 
 // A file of the checkpoint that lies in `folder`, as state.json has it.
-absl::Status CheckFile(const std::string& folder, const std::string& name, const CheckpointState::File& file) {
+absl::Status CheckFile(const std::string& folder, const std::string& name,
+                       const CheckpointState::File& file) {
   int64_t bytes = 0;
   const absl::StatusOr<std::string> digest =
       DigestOf(absl::StrCat(folder, "/", file.name), absl::StrCat(name, "/", file.name), bytes);
@@ -105,9 +106,8 @@ absl::StatusOr<RunCheckpoint> LoadOne(const std::string& run, int64_t step) {
   RunCheckpoint checkpoint{.state = std::move(state.run)};
   for (const CheckpointState::File& file : state.files) {
     IP2P_RETURN_IF_ERROR(CheckFile(path, name, file));
-    IP2P_ASSIGN_OR_RETURN(
-        SafetensorsFile read,
-        ReadSafetensors(absl::StrCat(path, "/", file.name), absl::StrCat(name, "/", file.name)));
+    IP2P_ASSIGN_OR_RETURN(SafetensorsFile read, ReadSafetensors(absl::StrCat(path, "/", file.name),
+                                                                absl::StrCat(name, "/", file.name)));
     checkpoint.*TensorsOf(file.name) = std::move(read.tensors);
   }
   if (checkpoint.weights.empty()) return Damaged(name, "it has no weights");

@@ -118,10 +118,10 @@ absl::StatusOr<RunMirror::StateText> RunMirror::StateAt(int64_t step) {
 
 absl::Status RunMirror::CheckDigest(const CheckpointState& state) const {
   if (state.run.config_digest == options_.config_digest) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat(
-      CheckpointUrl(state.run.step).Child(kStateFile).text(), ": config_sha256 is ", state.run.config_digest,
-      "; wants ", options_.config_digest,
-      ", that of this run: the settings that the mirror was begun with, or another mirror"));
+  return absl::FailedPreconditionError(
+      absl::StrCat(CheckpointUrl(state.run.step).Child(kStateFile).text(), ": config_sha256 is ",
+                   state.run.config_digest, "; wants ", options_.config_digest,
+                   ", that of this run: the settings that the mirror was begun with, or another mirror"));
 }
 
 absl::StatusOr<std::optional<int64_t>> RunMirror::Check() {
@@ -157,11 +157,13 @@ absl::StatusOr<int64_t> RunMirror::Restore(std::optional<int64_t> step) {
     first_fault.Update(restored);
   }
   if (!first_fault.ok())
-    return step.has_value() ? first_fault
-                            : absl::DataLossError(absl::StrCat("no checkpoint of the mirror is whole; the newest: ",
-                                                               first_fault.message()));
+    return step.has_value()
+               ? first_fault
+               : absl::DataLossError(absl::StrCat("no checkpoint of the mirror is whole; the newest: ",
+                                                  first_fault.message()));
   if (!step.has_value()) return absl::NotFoundError(absl::StrCat(options_.url.text(), " has no checkpoint"));
-  return absl::NotFoundError(absl::StrCat(CheckpointUrl(*step).text(), " has no state.json; wants a whole checkpoint"));
+  return absl::NotFoundError(
+      absl::StrCat(CheckpointUrl(*step).text(), " has no state.json; wants a whole checkpoint"));
 }
 
 absl::Status RunMirror::RestoreOne(const CheckpointEntry& entry) {
@@ -183,7 +185,8 @@ absl::Status RunMirror::RestoreOne(const CheckpointEntry& entry) {
   if (const absl::Status whole = CheckCheckpointFiles(folder.path(), read.state); !whole.ok())
     return At(CheckpointUrl(entry.step), whole);
   IP2P_RETURN_IF_ERROR(WriteFileAtomically(absl::StrCat(folder.path(), "/", kStateFile), read.text));
-  if (entry.pinned) IP2P_RETURN_IF_ERROR(WriteFileAtomically(absl::StrCat(folder.path(), "/", kPinnedFile), ""));
+  if (entry.pinned)
+    IP2P_RETURN_IF_ERROR(WriteFileAtomically(absl::StrCat(folder.path(), "/", kPinnedFile), ""));
   const absl::Status published = replaces ? folder.Replace() : folder.Publish();
   // Of several ranks on one disk another one was faster.
   return absl::IsAlreadyExists(published) ? absl::OkStatus() : published;
@@ -198,17 +201,17 @@ absl::Status RunMirror::RestoreMetrics() {
   return absl::IsNotFound(copied) ? absl::OkStatus() : copied;
 }
 
-void RunMirror::Offer(int64_t step) {
+void RunMirror::Offer(int64_t step, bool anew) {
   const absl::MutexLock lock(&mutex_);
-  offered_ = step;
-  waiting_ = step;
+  offered_ = Offered{step, anew};
+  waiting_ = offered_;
 }
 
 std::set<int64_t> RunMirror::in_use() const {
   const absl::MutexLock lock(&mutex_);
   std::set<int64_t> steps;
-  if (waiting_.has_value()) steps.insert(*waiting_);
-  if (on_its_way_.has_value()) steps.insert(*on_its_way_);
+  if (waiting_.has_value()) steps.insert(waiting_->step);
+  if (on_its_way_.has_value()) steps.insert(on_its_way_->step);
   return steps;
 }
 
@@ -224,8 +227,9 @@ absl::Status RunMirror::Finish(const std::function<bool()>& wait) {
     if (!mutex_.AwaitWithTimeout(absl::Condition(this, &RunMirror::IsIdle), kBetweenLooks)) continue;
     if (!offered_.has_value() || outcome_.ok()) return absl::OkStatus();
     if (again)
-      return absl::Status(outcome_.code(), absl::StrCat("the checkpoint of step ", *offered_,
-                                                        " is not stored at the mirror: ", outcome_.message()));
+      return absl::Status(outcome_.code(),
+                          absl::StrCat("the checkpoint of step ", offered_->step,
+                                       " is not stored at the mirror: ", outcome_.message()));
     again = true;
     waiting_ = offered_;
   }
@@ -235,15 +239,17 @@ absl::Status RunMirror::Finish(const std::function<bool()>& wait) {
 void RunMirror::Work() {
   while (true) {
     MirrorReport report;
+    Offered offered;
     {
       const absl::MutexLock lock(&mutex_);
       mutex_.Await(absl::Condition(this, &RunMirror::HasWork));
       if (stopping_) return;
-      report.step = *waiting_;
+      offered = *waiting_;
       on_its_way_ = std::exchange(waiting_, std::nullopt);
     }
+    report.step = offered.step;
     const absl::Time start = absl::Now();
-    report.status = Store(report.step, report.bytes);
+    report.status = Store(offered, report.bytes);
     report.seconds = absl::ToDoubleSeconds(absl::Now() - start);
     const absl::MutexLock lock(&mutex_);
     outcome_ = report.status;
@@ -252,7 +258,8 @@ void RunMirror::Work() {
   }
 }
 
-absl::Status RunMirror::Store(int64_t step, int64_t& bytes) {
+absl::Status RunMirror::Store(const Offered& offered, int64_t& bytes) {
+  const int64_t step = offered.step;
   if (!checked_) IP2P_RETURN_IF_ERROR(Check().status());
   checked_ = true;
   IP2P_ASSIGN_OR_RETURN(std::string state,
@@ -261,13 +268,13 @@ absl::Status RunMirror::Store(int64_t step, int64_t& bytes) {
   const ObjectUrl url = CheckpointUrl(step).Child(kStateFile);
   const absl::StatusOr<ObjectBytes> there = store_->Get(url, kMaxStateBytes);
   if (!there.ok() && !absl::IsNotFound(there.status())) return there.status();
-  // A run that goes on offers what it goes on from: its digests tell that it is the same.
-  if (!there.ok() || there->bytes != state) {
+  if (offered.anew || !there.ok() || there->bytes != state) {
     if (there.ok()) IP2P_RETURN_IF_ERROR(store_->Delete(url));  // nobody reads a mixture of the two
     IP2P_RETURN_IF_ERROR(Send(step, std::move(state), bytes));
   }
-  IP2P_RETURN_IF_ERROR(store_->Put(options_.url.Child(kCheckpointsFolder).Child(kLatestFile),
-                                   absl::StrCat(CheckpointName(step), "\n"))
+  IP2P_RETURN_IF_ERROR(store_
+                           ->Put(options_.url.Child(kCheckpointsFolder).Child(kLatestFile),
+                                 absl::StrCat(CheckpointName(step), "\n"))
                            .status());
   if (bytes == 0) return absl::OkStatus();  // nothing is too much that was not before
   // It is stored; what cannot be cleared away goes with the next one.
@@ -279,9 +286,9 @@ absl::Status RunMirror::Store(int64_t step, int64_t& bytes) {
 absl::Status RunMirror::Send(int64_t step, std::string state, int64_t& bytes) {
   const MovedBytes count = [&bytes](int64_t moved) { bytes += moved; };
   IP2P_RETURN_IF_ERROR(SendMetrics(bytes));
-  IP2P_ASSIGN_OR_RETURN(std::vector<FileTransfer> files,
-                        FilesBelow(ExportPath(options_.run, step),
-                                   options_.url.Child(kExports).Child(CheckpointName(step))));
+  IP2P_ASSIGN_OR_RETURN(
+      std::vector<FileTransfer> files,
+      FilesBelow(ExportPath(options_.run, step), options_.url.Child(kExports).Child(CheckpointName(step))));
   IP2P_ASSIGN_OR_RETURN(const std::vector<FileTransfer> checkpoint,
                         FilesBelow(CheckpointPath(options_.run, step), CheckpointUrl(step)));
   const ObjectUrl last = CheckpointUrl(step).Child(kStateFile);
@@ -331,8 +338,7 @@ absl::Status RunMirror::ClearAway(int64_t latest) {
 
 absl::Status RunMirror::DeleteBelow(const ObjectUrl& url) {
   IP2P_ASSIGN_OR_RETURN(const std::vector<ListedObject> objects, store_->List(url));
-  for (const ListedObject& object : objects)
-    IP2P_RETURN_IF_ERROR(store_->Delete({url.bucket, object.key}));
+  for (const ListedObject& object : objects) IP2P_RETURN_IF_ERROR(store_->Delete({url.bucket, object.key}));
   return absl::OkStatus();
 }
 

@@ -53,8 +53,9 @@ class RunMirror {
   // The same for metrics.jsonl, where none is here. One that is not there is no error.
   absl::Status RestoreMetrics();
 
-  // A checkpoint of the run's folder is to be stored, with its export and metrics.jsonl. At once.
-  void Offer(int64_t step);
+  // A checkpoint of the run's folder is to be stored, with its export and metrics.jsonl. At once. Not `anew`:
+  // one that is there already by its state.json is left as it is.
+  void Offer(int64_t step, bool anew = true);
   // Those that must stay on disk.
   std::set<int64_t> in_use() const;
   // What became of those that were offered, since it was last asked.
@@ -70,6 +71,10 @@ class RunMirror {
     std::set<int64_t> half;              // without a state.json
     std::optional<int64_t> latest;
   };
+  struct Offered {
+    int64_t step = 0;
+    bool anew = true;
+  };
   struct StateText {
     std::string text;
     CheckpointState state;
@@ -84,7 +89,7 @@ class RunMirror {
 
   // The thread's.
   void Work();
-  absl::Status Store(int64_t step, int64_t& bytes);
+  absl::Status Store(const Offered& offered, int64_t& bytes);
   absl::Status Send(int64_t step, std::string state, int64_t& bytes);
   absl::Status SendMetrics(int64_t& bytes);
   absl::Status ClearAway(int64_t latest);
@@ -99,9 +104,9 @@ class RunMirror {
 
   mutable absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  std::optional<int64_t> waiting_ ABSL_GUARDED_BY(mutex_);
-  std::optional<int64_t> on_its_way_ ABSL_GUARDED_BY(mutex_);
-  std::optional<int64_t> offered_ ABSL_GUARDED_BY(mutex_);  // last
+  std::optional<Offered> waiting_ ABSL_GUARDED_BY(mutex_);
+  std::optional<Offered> on_its_way_ ABSL_GUARDED_BY(mutex_);
+  std::optional<Offered> offered_ ABSL_GUARDED_BY(mutex_);  // last
   absl::Status outcome_ ABSL_GUARDED_BY(mutex_);            // of the last one that was sent
   std::vector<MirrorReport> reports_ ABSL_GUARDED_BY(mutex_);
 

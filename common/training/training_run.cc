@@ -197,7 +197,8 @@ absl::Status Run::TakeUp(std::optional<int64_t> step) {
   if (!first()) return absl::OkStatus();
   IP2P_RETURN_IF_ERROR(SetLatest(options_.run, saved_step_));
   IP2P_RETURN_IF_ERROR(ExportUnlessThere());
-  if (mirror_) mirror_->Offer(saved_step_);
+  // As a rule it is there; where a former try to store it failed, this one makes up for it.
+  if (mirror_) mirror_->Offer(saved_step_, /*anew=*/false);
   return absl::OkStatus();
 }
 

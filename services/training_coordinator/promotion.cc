@@ -100,7 +100,8 @@ absl::StatusOr<bool> Promotion::Pin(const CheckpointRecord& checkpoint) const {
     return there;
   }
   if (here.ok() || there.ok()) return here.ok();
-  return absl::DataLossError(absl::StrCat("the checkpoint of step ", checkpoint.step, " is gone from the disk",
+  return absl::DataLossError(absl::StrCat("the checkpoint of step ", checkpoint.step,
+                                          " is gone from the disk",
                                           mirrors_ == nullptr ? "" : " and from its mirror"));
 }
 
@@ -119,9 +120,8 @@ absl::Status Promotion::Publish(const CheckpointRecord& checkpoint, bool is_here
   }
   const std::string target = folders_->Model(model);
   IP2P_ASSIGN_OR_RETURN(AtomicFolder folder, AtomicFolder::Create(target, /*replaces=*/true));
-  IP2P_RETURN_IF_ERROR(is_here
-                           ? CopyTree(exported, folder.path())
-                           : mirrors_->CopyExport(checkpoint.job_id, checkpoint.step, folder.path()));
+  IP2P_RETURN_IF_ERROR(is_here ? CopyTree(exported, folder.path())
+                               : mirrors_->CopyExport(checkpoint.job_id, checkpoint.step, folder.path()));
   return fs::exists(target, error) ? folder.Replace() : folder.Publish();
 }
 

@@ -51,7 +51,8 @@ void CheckMode(const WorkerConfig& c, std::vector<std::string>& faults) {
     faults.push_back("the job is given twice or not at all; wants --spec FILE or --coordinator HOST:PORT");
   if (!c.spec_file.empty() && c.run_dir.empty()) faults.push_back("run_dir is empty; wants a folder");
   if (c.attached() && !c.mirror.empty())
-    faults.push_back(absl::StrCat("mirror is \"", c.mirror, "\"; wants none with --coordinator, which names it"));
+    faults.push_back(
+        absl::StrCat("mirror is \"", c.mirror, "\"; wants none with --coordinator, which names it"));
   if (!c.mirror.empty()) {
     if (const absl::Status url = ParseObjectUrl(c.mirror).status(); !url.ok())
       faults.push_back(absl::StrCat("mirror: ", url.message()));

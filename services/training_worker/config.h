@@ -16,7 +16,7 @@ struct WorkerConfig {
   std::string spec_file;  // JobSpec as JSON
   std::string run_dir;
   std::string mirror;  // s3:// URL of the run's copy; empty: none
-  int max_steps = 0;  // in the place of the spec's; 0: the spec's
+  int max_steps = 0;   // in the place of the spec's; 0: the spec's
   std::string store_host = "127.0.0.1";
   int store_port = 0;
 

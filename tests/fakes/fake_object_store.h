@@ -56,7 +56,8 @@ class FakeObjectStore final : public ObjectStore {
     std::vector<ListedObject> found;
     for (const auto& [name, bytes] : *objects_) {
       if (name.starts_with(prefix))
-        found.push_back({.key = name.substr(url.bucket.size() + 1), .size = static_cast<int64_t>(bytes.size())});
+        found.push_back(
+            {.key = name.substr(url.bucket.size() + 1), .size = static_cast<int64_t>(bytes.size())});
     }
     return found;
   }

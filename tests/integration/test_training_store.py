@@ -8,13 +8,14 @@ import socket
 import subprocess
 import urllib.request
 
+import grpc
 import pytest
 import s3_proxy
 from s3_proxy import BUCKET, SECRET_KEY, error
 from s3_store import Client, client, running_store, store  # noqa: F401: fixtures
 from server import stubs  # noqa: F401
 from training_runs import command, digests, latest, metrics, write_dataset, write_job
-from training_server import FINAL, RUNNING, SUCCEEDED, Cluster
+from training_server import FINAL, RUNNING, SUCCEEDED, Cluster, code_of
 
 MIRROR = f"s3://{BUCKET}/runs/first"
 DENIED = error(403, "AccessDenied")
@@ -97,10 +98,13 @@ def test_a_run_and_its_mirror(worker, store, job, tmp_path):
 def test_a_killed_run_goes_on_elsewhere(worker, store, job, tmp_path):
     subprocess.run(command(job, tmp_path / "undisturbed"), check=True, stderr=subprocess.DEVNULL)
     run = tmp_path / "run"
-    # The second checkpoint is on its way for ever.
-    store.faults.append(lambda r: "hang" if r.method == "PUT" and "checkpoints/step-000000004/" in r.path else None)
+
+    def later(request):
+        return request.method == "PUT" and "/checkpoints/step-" in request.path and "step-000000002" not in request.path
+
+    store.faults.append(lambda r: "hang" if later(r) else None)  # on its way for ever
     process = worker.start(job, run)
-    s3_proxy.wait_until(lambda: store.count("PUT", "checkpoints/step-000000004/"), 120)
+    s3_proxy.wait_until(lambda: any(map(later, list(store.requests))), 120)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     shutil.rmtree(run)
@@ -110,7 +114,7 @@ def test_a_killed_run_goes_on_elsewhere(worker, store, job, tmp_path):
     assert events(log, "checkpoint restored from the mirror")[0]["step"] == 2
     assert events(log, "training starts")[0]["step"] == 2
     same_run(tmp_path / "undisturbed", tmp_path / "elsewhere")
-    assert stored(store) == [2, 4, 6]
+    assert {2, 6} <= set(stored(store)) <= {2, 4, 6}  # one that waits is left out for a newer one
 
 
 def test_the_machine_that_stayed_behind_goes_on_where_the_other_stood(worker, store, job, tmp_path):
@@ -126,11 +130,12 @@ def test_a_damaged_checkpoint_is_passed_over(worker, store, job, tmp_path):
     key = "runs/first/checkpoints/step-000000004/weights.safetensors"
     whole = store.get(key)
     store.put(key, whole[:-1] + bytes([whole[-1] ^ 1]))
-    log = worker(job, tmp_path / "elsewhere")
+    log = worker(job, tmp_path / "elsewhere", "--max-steps", 4)
     (passed,) = events(log, "a checkpoint of the mirror is passed over")
     assert "weights.safetensors does not have its SHA-256" in passed["status"] and passed["step"] == 4
     assert events(log, "training starts")[0]["step"] == 2
     assert store.get(key) == whole  # the same run came by again
+    worker(job, tmp_path / "elsewhere")
     store.s3.delete_object(Bucket=BUCKET, Key="runs/first/checkpoints/step-000000006/optimizer.safetensors")
     assert events(worker(job, tmp_path / "third"), "training starts")[0]["step"] == 4
 
@@ -162,9 +167,8 @@ def test_old_checkpoints_go_and_pinned_ones_stay(worker, store, checkpoint, data
 def test_a_store_that_refuses_holds_no_step_up(worker, store, job, tmp_path):
     store.faults.append(lambda r: DENIED if r.method == "PUT" and "step-000000002" in r.path else None)
     log = worker(job, tmp_path / "run")
-    failed = events(log, "a checkpoint is not stored")
-    # Unless the next one came before its turn, in which case it was left out.
-    assert all(line["step"] == 2 and "AccessDenied" in line["status"] for line in failed)
+    (failed,) = events(log, "a checkpoint is not stored")
+    assert failed["step"] == 2 and "AccessDenied" in failed["status"]
     assert [line["step"] for line in events(log, "step")] == [1, 2, 3, 4, 5, 6]
     assert 6 in stored(store) and 2 not in stored(store)
 
@@ -217,8 +221,9 @@ def test_ranks_that_share_no_disk_go_on_together(worker, store, job, tmp_path):
 def test_a_bad_address_is_told(worker, store, job, tmp_path):
     done = subprocess.run(command(job, tmp_path / "run", "--mirror", "runs/first"), capture_output=True, text=True, timeout=60)
     assert done.returncode == 42 and 'mirror: "runs/first" is no URL; wants s3://BUCKET/KEY' in done.stderr
-    subprocess.run(command(job, tmp_path / "run", "--mirror", "s3://nowhere/runs"), env=worker.client.environment(),
-                   capture_output=True, timeout=300)
+    done = subprocess.run(command(job, tmp_path / "run", "--mirror", "s3://nowhere/runs"), env=worker.client.environment(),
+                          capture_output=True, text=True, timeout=300)
+    assert done.returncode == 42 and "wants a bucket that is there" in done.stderr
     assert not (tmp_path / "run/metrics.jsonl").exists()
 
 
@@ -226,7 +231,7 @@ def test_a_bad_address_is_told(worker, store, job, tmp_path):
 
 
 @pytest.fixture
-def cluster(stubs, store, client, checkpoint, dataset, tmp_path, monkeypatch):
+def cluster(stubs, store, checkpoint, dataset, tmp_path, monkeypatch):
     for name, value in store.environment().items():
         monkeypatch.setenv(name, value)
     data = tmp_path / "data"
@@ -238,12 +243,12 @@ def cluster(stubs, store, client, checkpoint, dataset, tmp_path, monkeypatch):
     made.close()
 
 
-def submit(cluster, name, steps, **fields):
+def submit(cluster, name, steps):
     job = cluster.stubs.job
     params = job.TrainParams(max_steps=steps, batch_size=4, resolution=64, learning_rate=1e-3, checkpoint_every=2, seed=3,
                              precision=1)  # fmt: skip
     spec = job.JobSpec(name=name, objective=job.OBJECTIVE_INSTRUCT_PIX2PIX, base_checkpoint="start", dataset="pairs",
-                       params=params, resources={"world_size": 2}, max_restarts=20, **fields)  # fmt: skip
+                       params=params, resources={"world_size": 2}, max_restarts=20)  # fmt: skip
     request = cluster.stubs.training_service.SubmitJobRequest(request_id=name, spec=spec)
     return cluster.training.SubmitJob(request, timeout=20).job
 
@@ -265,9 +270,10 @@ def test_a_job_goes_on_from_its_mirror(cluster, store):
     done = cluster.until(job.id, *FINAL, timeout=300)
     assert done.state == SUCCEEDED and done.epoch >= 2, done.error
     assert digests(folder) == digests(cluster.folder / "jobs" / undisturbed.id)
-    assert steps_of(cluster, job.id) == [30, 28, 26]
+    steps = steps_of(cluster, job.id)
+    assert steps[0] == 30 and len(steps) == 3
     assert {key.split("/")[3] for key in store.keys(f"jobs/{job.id}/checkpoints/step-")} == {
-        f"step-{step:09d}" for step in (30, 28, 26)}
+        f"step-{step:09d}" for step in steps}
 
-    cluster.ask("DeleteJob", job_id=job.id)
+    s3_proxy.wait_until(lambda: code_of(lambda: cluster.ask("DeleteJob", job_id=job.id)) == grpc.StatusCode.OK, 30)
     assert not store.keys(f"jobs/{job.id}/") and store.keys(f"jobs/{undisturbed.id}/")

@@ -124,12 +124,15 @@ TEST_F(RunMirrorTest, WhatIsThereIsNotSentAgain) {
   });
   Store(machine, *mirror, 2);
   puts = 0;
-  mirror->Offer(2);
+  mirror->Offer(2, /*anew=*/false);
   EXPECT_TRUE(Finish(*mirror).ok());
   EXPECT_EQ(puts, 1) << "LATEST";
   EXPECT_EQ(mirror->TakeReports().back().bytes, 0);
   Save(machine, 2, 20);  // the step again, after going back
-  mirror->Offer(2);
+  mirror->Offer(2, /*anew=*/false);
+  EXPECT_TRUE(Finish(*mirror).ok());
+  Object("checkpoints/step-000000002/weights.safetensors") = "damaged";
+  mirror->Offer(2);  // made anew, it is sent whatever state.json says
   EXPECT_TRUE(Finish(*mirror).ok());
   const Machine other;
   EXPECT_EQ(*Open(other)->Restore({}), 2);
@@ -185,9 +188,10 @@ TEST_F(RunMirrorTest, OneOfOtherSettingsIsRefused) {
   const auto mirror = Open(second, {}, 3, "another");
   for (const absl::Status& refused : {mirror->Check().status(), mirror->Restore({}).status()}) {
     EXPECT_TRUE(absl::IsFailedPrecondition(refused)) << refused;
-    EXPECT_THAT(std::string(refused.message()),
-                HasSubstr("s3://data/runs/a/checkpoints/step-000000002/state.json: config_sha256 is mine; wants "
-                          "another"));
+    EXPECT_THAT(
+        std::string(refused.message()),
+        HasSubstr("s3://data/runs/a/checkpoints/step-000000002/state.json: config_sha256 is mine; wants "
+                  "another"));
   }
   // Nor is anything written there by who could not look before.
   Save(second, 9, 9);
