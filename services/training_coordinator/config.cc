@@ -105,6 +105,12 @@ void DeclareKubernetes(Settings& settings, Texts& texts) {
   settings.Add("worker_image", &options.pods.image, "container image of workers");
   settings.Add("worker_data_claim", &options.pods.data_claim,
                "volume claim of data_dir, mounted at that path");
+  settings.Add(
+      "worker_scratch", &options.pods.scratch,
+      "size of a disk of the node for runs and copies of objects, such as 100Gi, with mirror; default: none, "
+      "runs are on the claim");
+  settings.Add("worker_store_secret", &options.pods.store_secret,
+               "Secret whose file credentials holds workers' keys of the object store");
   settings.Add("worker_service_account", &options.pods.service_account, "of workers' pods");
   settings.Add("worker_memory", &options.pods.memory, "of a worker, as Kubernetes writes it");
   settings.Add("worker_gpu_resource", &options.pods.gpu_resource, "that a worker with a GPU takes one of");
@@ -159,6 +165,9 @@ void ReadKubernetes(Texts& texts, const Settings::Environment& environment, Serv
     if (value->empty())
       faults.push_back(absl::StrCat(name, " is missing; wants one with launcher kubernetes"));
   }
+  if (!options.pods.scratch.empty() && config.mirror.empty())
+    faults.emplace_back(
+        "worker_scratch is set and mirror is not; wants both, or runs would be lost with their node");
   options.pods.data_dir = config.data_dir;
   options.pods.grace_seconds = static_cast<int>(absl::ToInt64Seconds(config.limits.stop_grace));
   for (const std::string& variable : config.worker_env) {

@@ -19,7 +19,10 @@ constexpr size_t kMaxTokenBytes = 4096;
 void Declare(Settings& settings, WorkerConfig& c, std::string& token_file, std::string& log_level) {
   settings.Add("spec", &c.spec_file,
                "JSON file of a job (ip2p.training.v1.JobSpec), to train without a coordinator");
-  settings.Add("run_dir", &c.run_dir, "folder of the run: checkpoints, metrics, exports; with --spec");
+  settings.Add(
+      "run_dir", &c.run_dir,
+      "folder of the run: checkpoints, metrics, exports; with --coordinator of all runs of this machine, "
+      "of jobs with a mirror; default there: jobs/ in data_dir");
   settings.Add("mirror", &c.mirror,
                "s3:// URL where the run is kept as well, to go on from elsewhere; with --spec");
   settings.Add("max_steps", &c.max_steps, 0, INT_MAX, "steps in the place of the spec's; 0: the spec's");

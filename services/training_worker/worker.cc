@@ -194,7 +194,13 @@ absl::StatusOr<TrainingRunOptions> OptionsOf(const WorkerConfig& config, const G
   }
   if (!IsObjectUrl(options.dataset)) inside(options.dataset);
   TakeMachine(config, options);
-  options.run = absl::StrCat(config.data_dir, "/jobs/", config.job);
+  options.run =
+      absl::StrCat(config.run_dir.empty() ? config.data_dir + "/jobs" : config.run_dir, "/", config.job);
+  if (!config.run_dir.empty() && group.mirror.empty())
+    return absl::InvalidArgumentError(
+        "run_dir is set and the coordinator names no mirror; wants one (--mirror of the coordinator), or the "
+        "run would "
+        "be lost with this machine");
   options.address.host = group.store_host;
   options.address.port = group.store_port;
   options.mirror = group.mirror;

@@ -238,7 +238,10 @@ def cluster(stubs, store, checkpoint, dataset, tmp_path, monkeypatch):
     data.mkdir()
     shutil.copytree(checkpoint("tiny4-odd"), data / "start")
     shutil.copytree(dataset, data / "pairs")
-    made = Cluster(stubs, data, "--threads-per-slot", 1, "--mirror", f"s3://{BUCKET}/jobs", real=True)
+    # The workers' disk is none of the coordinator's.
+    made = Cluster(stubs, data, "--threads-per-slot", 1, "--mirror", f"s3://{BUCKET}/jobs", "--worker-env",
+                   f"IP2P_RUN_DIR={tmp_path / 'scratch'}", real=True)
+    made.scratch = tmp_path / "scratch"
     yield made
     made.close()
 
@@ -264,12 +267,12 @@ def test_a_job_goes_on_from_its_mirror(cluster, store):
     s3_proxy.wait_until(lambda: steps_of(cluster, job.id), 120)  # recorded, so it is at the mirror
     cluster.until(job.id, RUNNING, timeout=60)
     os.kill(cluster.worker_pid(job.id, 0), signal.SIGKILL)
-    folder = cluster.folder / "jobs" / job.id
-    for gone in ("checkpoints", "export"):
-        shutil.rmtree(folder / gone, ignore_errors=True)
+    folder = cluster.scratch / job.id
+    folder.rename(cluster.scratch / "lost")
     done = cluster.until(job.id, *FINAL, timeout=300)
     assert done.state == SUCCEEDED and done.epoch >= 2, done.error
-    assert digests(folder) == digests(cluster.folder / "jobs" / undisturbed.id)
+    assert digests(folder) == digests(cluster.scratch / undisturbed.id)
+    assert not (cluster.folder / "jobs" / job.id / "checkpoints").exists()
     steps = steps_of(cluster, job.id)
     assert steps[0] == 30 and len(steps) == 3
     assert {key.split("/")[3] for key in store.keys(f"jobs/{job.id}/checkpoints/step-")} == {

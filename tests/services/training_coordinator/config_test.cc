@@ -64,6 +64,11 @@ TEST(ConfigTest, ThePodsOwnClusterIsTheDefault) {
                     HasSubstr("worker_address is missing")));
 }
 
+TEST(ConfigTest, ADiskOfTheNodeWantsAMirror) {
+  const auto config = Load({"--data-dir=/data", "--launcher=kubernetes", "--worker-scratch=100Gi"});
+  EXPECT_THAT(std::string(config.status().message()), HasSubstr("worker_scratch is set and mirror is not"));
+}
+
 TEST(ConfigTest, ADsnComesFromAFileOrTheEnvironment) {
   const TempFolder folder;
   const std::string file = folder.Write("dsn", "host=db password=x\n");

@@ -213,6 +213,22 @@ TEST_F(WorkerTest, ACheckpointIsRecordedWhenItIsAtTheMirror) {
   EXPECT_THAT(coordinator.log, HasSubstr("a checkpoint is not stored"));
 }
 
+TEST_F(WorkerTest, ADiskOfItsOwnWantsAMirror) {
+  ScriptedCoordinator coordinator;
+  WorkerConfig config = Attached(coordinator);
+  config.run_dir = "/scratch";
+  TrainingRunOptions seen;
+  const auto run = [&](const TrainingRunOptions& options, RunObserver&) {
+    seen = options;
+    return RunOutcome::kDone;
+  };
+  EXPECT_EQ(Run(config, run), kFatal);
+  EXPECT_THAT(coordinator.left.message(), HasSubstr("run_dir is set and the coordinator names no mirror"));
+  coordinator.mirror = "s3://bucket/runs/job-1";
+  EXPECT_EQ(Run(config, run), kDone);
+  EXPECT_EQ(seen.run, "/scratch/job-1");
+}
+
 TEST_F(WorkerTest, AReplacedWorkerLeavesWithoutAWord) {
   ScriptedCoordinator coordinator;
   std::thread script([&] {
