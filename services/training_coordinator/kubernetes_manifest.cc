@@ -50,7 +50,8 @@ Json Environment(const LaunchOrder& order, const PodOptions& options) {
 }
 
 Json Mounts(const PodOptions& options) {
-  Json mounts{{{"name", "data"}, {"mountPath", options.data_dir}}, {{"name", "tmp"}, {"mountPath", "/tmp"}}};
+  Json mounts = Json::array(
+      {{{"name", "data"}, {"mountPath", options.data_dir}}, {{"name", "tmp"}, {"mountPath", "/tmp"}}});
   if (!options.scratch.empty()) mounts.push_back({{"name", "scratch"}, {"mountPath", kScratch}});
   if (!options.store_secret.empty())
     mounts.push_back({{"name", "object-store"}, {"mountPath", kStoreSecret}, {"readOnly", true}});
@@ -58,8 +59,9 @@ Json Mounts(const PodOptions& options) {
 }
 
 Json Volumes(const PodOptions& options) {
-  Json volumes{{{"name", "data"}, {"persistentVolumeClaim", {{"claimName", options.data_claim}}}},
-               {{"name", "tmp"}, {"emptyDir", {{"sizeLimit", "1Gi"}}}}};
+  Json volumes =
+      Json::array({{{"name", "data"}, {"persistentVolumeClaim", {{"claimName", options.data_claim}}}},
+                   {{"name", "tmp"}, {"emptyDir", {{"sizeLimit", "1Gi"}}}}});
   if (!options.scratch.empty())
     volumes.push_back({{"name", "scratch"}, {"emptyDir", {{"sizeLimit", options.scratch}}}});
   if (!options.store_secret.empty()) {
