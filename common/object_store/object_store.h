@@ -38,29 +38,32 @@ class ObjectStore {
   static absl::StatusOr<ObjectStore*> Shared();
 
   explicit ObjectStore(StoreSettings settings);
-  ~ObjectStore();  // calls must be over
+  virtual ~ObjectStore();  // calls must be over
   ObjectStore(const ObjectStore&) = delete;
   ObjectStore& operator=(const ObjectStore&) = delete;
 
   const StoreSettings& settings() const { return client_->settings(); }
 
-  absl::StatusOr<ObjectFacts> Head(const ObjectUrl& url);
+  // Virtual for tests that keep objects in memory.
+  virtual absl::StatusOr<ObjectFacts> Head(const ObjectUrl& url);
   // RESOURCE_EXHAUSTED above `max_bytes`; DATA_LOSS when the bytes are not those of the checksum.
-  absl::StatusOr<ObjectBytes> Get(const ObjectUrl& url, size_t max_bytes);
+  virtual absl::StatusOr<ObjectBytes> Get(const ObjectUrl& url, size_t max_bytes);
   // Gives the ETag. ABORTED when the condition does not hold.
-  absl::StatusOr<std::string> Put(const ObjectUrl& url, std::string bytes, PutCondition condition = {});
-  absl::Status Delete(const ObjectUrl& url);
+  virtual absl::StatusOr<std::string> Put(const ObjectUrl& url, std::string bytes,
+                                          PutCondition condition = {});
+  virtual absl::Status Delete(const ObjectUrl& url);
   // All objects below url.prefix(), by key, after the key `start_after`; those for which `until` is true end
   // the list and are not in it. An empty list when there are none.
-  absl::StatusOr<std::vector<ListedObject>> List(const ObjectUrl& url, const std::string& start_after = "",
-                                                 const std::function<bool(const ListedObject&)>& until = {});
+  virtual absl::StatusOr<std::vector<ListedObject>> List(
+      const ObjectUrl& url, const std::string& start_after = "",
+      const std::function<bool(const ListedObject&)>& until = {});
 
   // transfer.h, several files side by side, each in its own order no matter. The first failure ends the rest.
-  absl::Status Upload(std::span<const FileTransfer> files, const MovedBytes& moved = {});
-  absl::Status Download(std::span<const FileTransfer> files, const MovedBytes& moved = {});
+  virtual absl::Status Upload(std::span<const FileTransfer> files, const MovedBytes& moved = {});
+  virtual absl::Status Download(std::span<const FileTransfer> files, const MovedBytes& moved = {});
 
   // Ends every call under way, and all later ones, with CANCELLED; uploads in parts are aborted. Any thread.
-  void Cancel();
+  virtual void Cancel();
 
  private:
   template <typename T>

@@ -27,21 +27,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kPrefix[] = "step-";
-constexpr char kState[] = "state.json";
-constexpr char kLatest[] = "LATEST";
-constexpr char kPinned[] = "pinned";
-constexpr size_t kMaxStateBytes = 1 << 20;
 constexpr int kFormat = 1;
 
-std::string FolderOf(const std::string& run) { return absl::StrCat(run, "/checkpoints"); }
-std::string NameOf(int64_t step) { return absl::StrFormat("%s%09d", kPrefix, step); }
-
-std::optional<int64_t> StepOf(const std::string& name) {
-  int64_t step = 0;
-  if (!name.starts_with(kPrefix) || !absl::SimpleAtoi(name.substr(sizeof(kPrefix) - 1), &step) || step < 0)
-    return std::nullopt;
-  return NameOf(step) == name ? std::optional(step) : std::nullopt;
-}
+std::string FolderOf(const std::string& run) { return absl::StrCat(run, "/", kCheckpointsFolder); }
 
 struct Part {
   const char* file;
@@ -92,42 +80,44 @@ absl::Status Damaged(const std::string& name, absl::string_view why) {
   return absl::DataLossError(absl::StrCat("checkpoint ", name, " is damaged: ", why));
 }
 
+// A file of the checkpoint that lies in `folder`, as state.json has it.
+absl::Status CheckFile(const std::string& folder, const std::string& name,
+                       const CheckpointState::File& file) {
+  int64_t bytes = 0;
+  const absl::StatusOr<std::string> digest =
+      DigestOf(absl::StrCat(folder, "/", file.name), absl::StrCat(name, "/", file.name), bytes);
+  if (!digest.ok()) return Damaged(name, digest.status().message());
+  if (*digest == file.sha256) return absl::OkStatus();
+  return Damaged(name, absl::StrCat(file.name, " does not have its SHA-256"));
+}
+
+TensorMap RunCheckpoint::*TensorsOf(const std::string& file) {
+  const auto part = std::ranges::find_if(kParts, [&](const Part& one) { return one.file == file; });
+  return part == kParts.end() ? nullptr : part->tensors;
+}
+
 // One checkpoint, every byte compared with what state.json says.
 absl::StatusOr<RunCheckpoint> LoadOne(const std::string& run, int64_t step) {
-  const std::string name = NameOf(step), path = CheckpointPath(run, step);
+  const std::string name = CheckpointName(step), path = CheckpointPath(run, step);
   IP2P_ASSIGN_OR_RETURN(
       const std::string text,
-      ReadTextFile(absl::StrCat(path, "/", kState), absl::StrCat(name, "/", kState), kMaxStateBytes));
-  const absl::StatusOr<nlohmann::json> json = ParseJsonObject(text);
-  if (!json.ok()) return Damaged(name, json.status().message());
-  RunCheckpoint checkpoint;
-  absl::StatusOr<RunState> state = StateOf(*json);
-  if (!state.ok()) return state.status();
-  checkpoint.state = *std::move(state);
-  if (checkpoint.state.step != step) return Damaged(name, "state.json speaks of another step");
-  const auto files = json->find("files");
-  if (files == json->end() || !files->is_object()) return Damaged(name, "state.json lists no files");
-  for (const auto& [file, tensors] : kParts) {
-    const auto entry = files->find(file);
-    if (entry == files->end()) continue;  // no average is kept
-    if (!entry->is_object()) return Damaged(name, "state.json lists no files");
-    const std::string label = absl::StrCat(name, "/", file), full = absl::StrCat(path, "/", file);
-    int64_t bytes = 0;
-    const absl::StatusOr<std::string> digest = DigestOf(full, label, bytes);
-    if (!digest.ok()) return Damaged(name, digest.status().message());
-    if (*digest != TextOr(*entry, "sha256").value_or(""))
-      return Damaged(name, absl::StrCat(file, " does not have its SHA-256"));
-    IP2P_ASSIGN_OR_RETURN(SafetensorsFile read, ReadSafetensors(full, label));
-    checkpoint.*tensors = std::move(read.tensors);
+      ReadTextFile(absl::StrCat(path, "/", kStateFile), absl::StrCat(name, "/", kStateFile), kMaxStateBytes));
+  IP2P_ASSIGN_OR_RETURN(CheckpointState state, ParseCheckpointState(text, step));
+  RunCheckpoint checkpoint{.state = std::move(state.run)};
+  for (const CheckpointState::File& file : state.files) {
+    IP2P_RETURN_IF_ERROR(CheckFile(path, name, file));
+    IP2P_ASSIGN_OR_RETURN(SafetensorsFile read, ReadSafetensors(absl::StrCat(path, "/", file.name),
+                                                                absl::StrCat(name, "/", file.name)));
+    checkpoint.*TensorsOf(file.name) = std::move(read.tensors);
   }
   if (checkpoint.weights.empty()) return Damaged(name, "it has no weights");
   return checkpoint;
 }
 
 std::optional<int64_t> ReadLatest(const std::string& run) {
-  const auto text = ReadTextFile(absl::StrCat(FolderOf(run), "/", kLatest), kLatest, 4096);
+  const auto text = ReadTextFile(absl::StrCat(FolderOf(run), "/", kLatestFile), kLatestFile, 4096);
   if (!text.ok()) return std::nullopt;
-  return StepOf(std::string(absl::StripAsciiWhitespace(*text)));
+  return CheckpointStep(std::string(absl::StripAsciiWhitespace(*text)));
 }
 
 // The checkpoint of which `leftover` is what AtomicFolder::Replace keeps for a moment.
@@ -135,26 +125,35 @@ std::optional<std::string> ReplacedBy(const fs::path& leftover) {
   const std::string name = leftover.filename().string(), before = ".tmp-", after = "-old";
   if (!name.starts_with(before) || !name.ends_with(after)) return std::nullopt;
   const std::string target = name.substr(before.size(), name.size() - before.size() - after.size());
-  if (leftover.parent_path().filename() != "checkpoints" || !StepOf(target)) return std::nullopt;
+  if (leftover.parent_path().filename() != "checkpoints" || !CheckpointStep(target)) return std::nullopt;
   return (leftover.parent_path() / target).string();
 }
 
 // Renamed first: a folder that is half deleted is no checkpoint.
 absl::Status Remove(const std::string& run, int64_t step) {
   const fs::path from = CheckpointPath(run, step);
-  const fs::path to = fs::path(FolderOf(run)) / absl::StrCat(".tmp-deleted-", NameOf(step));
+  const fs::path to = fs::path(FolderOf(run)) / absl::StrCat(".tmp-deleted-", CheckpointName(step));
   std::error_code error;
   fs::remove_all(to, error);
   fs::rename(from, to, error);
-  if (error) return IoError(error.value(), absl::StrCat(NameOf(step), " cannot be deleted"));
+  if (error) return IoError(error.value(), absl::StrCat(CheckpointName(step), " cannot be deleted"));
   fs::remove_all(to, error);
   return absl::OkStatus();
 }
 
 }  // namespace
 
+std::string CheckpointName(int64_t step) { return absl::StrFormat("%s%09d", kPrefix, step); }
+
+std::optional<int64_t> CheckpointStep(const std::string& name) {
+  int64_t step = 0;
+  if (!name.starts_with(kPrefix) || !absl::SimpleAtoi(name.substr(sizeof(kPrefix) - 1), &step) || step < 0)
+    return std::nullopt;
+  return CheckpointName(step) == name ? std::optional(step) : std::nullopt;
+}
+
 std::string CheckpointPath(const std::string& run, int64_t step) {
-  return absl::StrCat(FolderOf(run), "/", NameOf(step));
+  return absl::StrCat(FolderOf(run), "/", CheckpointName(step));
 }
 
 absl::StatusOr<int64_t> SaveRunCheckpoint(const std::string& run, const RunCheckpoint& checkpoint) {
@@ -176,16 +175,16 @@ absl::StatusOr<int64_t> SaveRunCheckpoint(const std::string& run, const RunCheck
     total += bytes;
   }
   const std::string state = StateText(checkpoint.state, files);
-  IP2P_RETURN_IF_ERROR(WriteFileAtomically(absl::StrCat(folder.path(), "/", kState), state));
-  if (replaces && fs::exists(fs::path(target) / kPinned, error))
-    IP2P_RETURN_IF_ERROR(WriteFileAtomically(absl::StrCat(folder.path(), "/", kPinned), ""));
+  IP2P_RETURN_IF_ERROR(WriteFileAtomically(absl::StrCat(folder.path(), "/", kStateFile), state));
+  if (replaces && fs::exists(fs::path(target) / kPinnedFile, error))
+    IP2P_RETURN_IF_ERROR(WriteFileAtomically(absl::StrCat(folder.path(), "/", kPinnedFile), ""));
   IP2P_RETURN_IF_ERROR(replaces ? folder.Replace() : folder.Publish());
   IP2P_RETURN_IF_ERROR(SetLatest(run, checkpoint.state.step));
   return total + static_cast<int64_t>(state.size());
 }
 
 absl::Status SetLatest(const std::string& run, int64_t step) {
-  return WriteFileAtomically(absl::StrCat(FolderOf(run), "/", kLatest), NameOf(step) + "\n");
+  return WriteFileAtomically(absl::StrCat(FolderOf(run), "/", kLatestFile), CheckpointName(step) + "\n");
 }
 
 absl::StatusOr<std::vector<CheckpointEntry>> ListRunCheckpoints(const std::string& run) {
@@ -194,12 +193,12 @@ absl::StatusOr<std::vector<CheckpointEntry>> ListRunCheckpoints(const std::strin
   fs::directory_iterator folder(FolderOf(run), error);
   if (error == std::errc::no_such_file_or_directory) return entries;
   for (; !error && folder != fs::directory_iterator(); folder.increment(error)) {
-    const std::optional<int64_t> step = StepOf(folder->path().filename().string());
+    const std::optional<int64_t> step = CheckpointStep(folder->path().filename().string());
     std::error_code ignored;
     if (!step.has_value() || !folder->is_directory(ignored)) continue;
     entries.push_back({.step = *step,
                        .path = folder->path().string(),
-                       .pinned = fs::exists(folder->path() / kPinned, ignored)});
+                       .pinned = fs::exists(folder->path() / kPinnedFile, ignored)});
   }
   if (error) return IoError(error.value(), "the checkpoints cannot be listed");
   std::ranges::sort(entries, std::ranges::greater(), &CheckpointEntry::step);
@@ -224,20 +223,51 @@ absl::StatusOr<RunCheckpoint> LoadRunCheckpoint(const std::string& run, std::opt
   return absl::DataLossError(absl::StrCat("no checkpoint is whole; the newest: ", first_fault.message()));
 }
 
-absl::Status KeepLast(const std::string& run, int keep) {
-  IP2P_ASSIGN_OR_RETURN(const std::vector<CheckpointEntry> entries, ListRunCheckpoints(run));
-  const std::optional<int64_t> latest = ReadLatest(run);
+absl::StatusOr<CheckpointState> ParseCheckpointState(const std::string& text, int64_t step) {
+  const std::string name = CheckpointName(step);
+  const absl::StatusOr<nlohmann::json> json = ParseJsonObject(text);
+  if (!json.ok()) return Damaged(name, json.status().message());
+  CheckpointState state;
+  IP2P_ASSIGN_OR_RETURN(state.run, StateOf(*json));
+  if (state.run.step != step) return Damaged(name, "state.json speaks of another step");
+  const auto files = json->find("files");
+  if (files == json->end() || !files->is_object()) return Damaged(name, "state.json lists no files");
+  for (const auto& [file, tensors] : kParts) {
+    const auto entry = files->find(file);
+    if (entry == files->end()) continue;  // no average is kept
+    if (!entry->is_object()) return Damaged(name, "state.json lists no files");
+    state.files.push_back({.name = file, .sha256 = TextOr(*entry, "sha256").value_or("")});
+  }
+  return state;
+}
+
+absl::Status CheckCheckpointFiles(const std::string& folder, const CheckpointState& state) {
+  for (const CheckpointState::File& file : state.files)
+    IP2P_RETURN_IF_ERROR(CheckFile(folder, CheckpointName(state.run.step), file));
+  return absl::OkStatus();
+}
+
+std::vector<int64_t> StepsToRemove(std::span<const CheckpointEntry> entries, std::optional<int64_t> latest,
+                                   int keep) {
+  std::vector<int64_t> steps;
   int kept = 0;
   for (const CheckpointEntry& entry : entries) {
-    if (entry.pinned || entry.step == latest) {
-      if (!entry.pinned) ++kept;
-      continue;
-    }
-    if (latest.has_value() && entry.step > *latest) {  // of a way that was given up
-      IP2P_RETURN_IF_ERROR(Remove(run, entry.step));
+    if (entry.pinned) continue;
+    if (entry.step == latest) {
+      ++kept;
+    } else if (latest.has_value() && entry.step > *latest) {  // of a way that was given up
+      steps.push_back(entry.step);
     } else if (++kept > keep) {
-      IP2P_RETURN_IF_ERROR(Remove(run, entry.step));
+      steps.push_back(entry.step);
     }
+  }
+  return steps;
+}
+
+absl::Status KeepLast(const std::string& run, int keep, const std::set<int64_t>& in_use) {
+  IP2P_ASSIGN_OR_RETURN(const std::vector<CheckpointEntry> entries, ListRunCheckpoints(run));
+  for (const int64_t step : StepsToRemove(entries, ReadLatest(run), keep)) {
+    if (!in_use.contains(step)) IP2P_RETURN_IF_ERROR(Remove(run, step));
   }
   return absl::OkStatus();
 }

@@ -6,6 +6,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -40,6 +42,16 @@ struct CheckpointEntry {
   bool pinned = false;  // never deleted by KeepLast
 };
 
+// Names in a run's folder, and in its mirror (run_mirror.h).
+inline constexpr char kCheckpointsFolder[] = "checkpoints";
+inline constexpr char kStateFile[] = "state.json";
+inline constexpr char kPinnedFile[] = "pinned";
+inline constexpr char kLatestFile[] = "LATEST";
+inline constexpr size_t kMaxStateBytes = 1 << 20;
+
+// "step-000001000", and back: nothing for other names.
+std::string CheckpointName(int64_t step);
+std::optional<int64_t> CheckpointStep(const std::string& name);
 // RUN/checkpoints/step-000001000.
 std::string CheckpointPath(const std::string& run, int64_t step);
 
@@ -56,10 +68,29 @@ absl::StatusOr<std::vector<CheckpointEntry>> ListRunCheckpoints(const std::strin
 // there are and none is whole. Tensors are views of mapped files.
 absl::StatusOr<RunCheckpoint> LoadRunCheckpoint(const std::string& run, std::optional<int64_t> step = {});
 
+// What state.json says of a checkpoint.
+struct CheckpointState {
+  struct File {
+    std::string name;    // "weights.safetensors"
+    std::string sha256;  // hexadecimal
+  };
+  RunState run;
+  std::vector<File> files;
+};
+// Of the checkpoint of `step`. DATA_LOSS: it is damaged, or speaks of another step. FAILED_PRECONDITION: its
+// format is one of another time.
+absl::StatusOr<CheckpointState> ParseCheckpointState(const std::string& text, int64_t step);
+// Each file in `folder` against its SHA-256. DATA_LOSS names the file.
+absl::Status CheckCheckpointFiles(const std::string& folder, const CheckpointState& state);
+
 // Makes `step` the one to go on from.
 absl::Status SetLatest(const std::string& run, int64_t step);
-// Deletes all but the newest `keep`, those with a file `pinned` inside, and the one that LATEST names.
-absl::Status KeepLast(const std::string& run, int keep);
+// Of checkpoints, newest first: those that neither are among the newest `keep`, nor pinned, nor `latest`; all
+// that are newer than it are of a way that was given up.
+std::vector<int64_t> StepsToRemove(std::span<const CheckpointEntry> entries, std::optional<int64_t> latest,
+                                   int keep);
+// Deletes these, by the file LATEST, but for those `in_use`.
+absl::Status KeepLast(const std::string& run, int keep, const std::set<int64_t>& in_use = {});
 // Removes what killed processes left in the run's folders; a checkpoint whose replacing was cut short comes
 // back. Only while nobody writes.
 void RemoveLeftovers(const std::string& run);

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "absl/status/status.h"
+
 namespace ip2p {
 
 struct StepResult {
@@ -35,6 +37,14 @@ struct CheckpointReport {
   std::optional<ValidationReport> validation;  // the last one
 };
 
+// A try to store a checkpoint at the run's mirror.
+struct MirrorReport {
+  int64_t step = 0;
+  int64_t bytes = 0;  // sent: with the export and metrics.jsonl; 0: it was there
+  double seconds = 0;
+  absl::Status status;  // not OK: the next checkpoint, and in the end the run, tries again
+};
+
 struct RunOrder {
   enum class Kind {
     kGoOn,
@@ -56,6 +66,7 @@ class RunObserver {
   virtual void OnStart(int64_t /*step*/) {}  // finished steps it goes on from
   virtual void OnStep(const StepReport& /*report*/) {}
   virtual void OnCheckpoint(const CheckpointReport& /*report*/) {}  // published; rank 0 only
+  virtual void OnMirrored(const MirrorReport& /*report*/) {}        // rank 0 only, of a run with a mirror
   virtual void OnValidation(const ValidationReport& /*report*/) {}  // rank 0 only
   virtual RunOrder NextOrder() { return {}; }                       // asked after every step
 };

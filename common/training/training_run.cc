@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <system_error>
 #include <utility>
 
@@ -13,6 +14,7 @@
 #include "absl/time/clock.h"
 #include "common/base/log.h"
 #include "common/base/status_macros.h"
+#include "common/object_store/object_url.h"
 #include "common/pipeline/catch_torch.h"
 #include "common/pipeline/torch_options.h"
 #include "common/storage/io_error.h"
@@ -23,6 +25,7 @@
 #include "common/training/objective.h"
 #include "common/training/rank_group.h"
 #include "common/training/run_checkpoint.h"
+#include "common/training/run_mirror.h"
 #include "common/training/train_start.h"
 #include "common/training/trainer.h"
 #include "common/training/validation.h"
@@ -49,14 +52,22 @@ class Run {
 
  private:
   bool first() const { return options_.rank == 0; }
+  absl::Status OpenMirror();
+  absl::StatusOr<std::optional<RunCheckpoint>> FindCheckpoint(std::optional<int64_t> step);
+  absl::Status TakeUp(std::optional<int64_t> step);
+  absl::StatusOr<std::optional<int64_t>> StepOfFirst();
   absl::Status Resume();
+  absl::Status ClearAway();
   absl::Status Save();
   absl::Status Export();
   absl::Status ExportUnlessThere();
   absl::Status AdjustConfig();
   absl::Status Validate();
-  absl::StatusOr<RunOutcome> Finish();
+  void TellOfMirror();
+  bool GoesOnMirroring();
+  absl::StatusOr<RunOutcome> Finish(RunOutcome outcome);
   absl::StatusOr<StepReport> Step();
+  absl::StatusOr<RunOutcome> TakeSteps();
   // Obeys an order; says whether the run ends by it.
   absl::StatusOr<std::optional<RunOutcome>> Obey(const RunOrder& order);
 
@@ -70,6 +81,8 @@ class Run {
   std::optional<Validation> validation_;
   std::optional<ValidationReport> last_validation_;
   std::optional<MetricsLog> metrics_;
+  std::unique_ptr<RunMirror> mirror_;  // null: none
+  std::optional<int64_t> mirrored_;    // what the mirror had at the start
   int64_t saved_step_ = -1;
   int64_t obeyed_save_ = -1;  // the at_step of the last order to save
 };
@@ -99,9 +112,12 @@ absl::Status Run::Prepare() {
   std::error_code error;
   fs::create_directories(options_.run, error);
   if (error) return IoError(error.value(), "the run's folder cannot be made");
+  IP2P_RETURN_IF_ERROR(OpenMirror());
   IP2P_RETURN_IF_ERROR(Resume());
-  IP2P_RETURN_IF_ERROR(ExportUnlessThere());
   if (first()) {
+    // A curve with a gap is no reason to stop.
+    const absl::Status copied = mirror_ ? mirror_->RestoreMetrics() : absl::OkStatus();
+    if (!copied.ok()) Log(LogLevel::kWarning, "no former metrics", {{"status", copied.ToString()}});
     IP2P_ASSIGN_OR_RETURN(MetricsLog metrics, MetricsLog::Open(options_.run, trainer_->step()));
     metrics_.emplace(std::move(metrics));
   }
@@ -132,15 +148,89 @@ absl::Status Run::Prepare() {
   return absl::OkStatus();
 }
 
+absl::Status Run::OpenMirror() {
+  if (options_.mirror.empty()) return absl::OkStatus();
+  IP2P_ASSIGN_OR_RETURN(ObjectUrl url, ParseObjectUrl(options_.mirror));
+  IP2P_ASSIGN_OR_RETURN(mirror_, RunMirror::Open({.run = options_.run,
+                                                  .url = std::move(url),
+                                                  .config_digest = TrainConfigDigest(options_.config),
+                                                  .keep = options_.config.keep_checkpoints}));
+  if (!first()) return absl::OkStatus();
+  const absl::StatusOr<std::optional<int64_t>> checked = mirror_->Check();
+  if (checked.ok()) {
+    mirrored_ = *checked;
+    return absl::OkStatus();
+  }
+  // One that is away does not hold up a run that can do without.
+  const bool may_pass = absl::IsUnavailable(checked.status()) || absl::IsDeadlineExceeded(checked.status());
+  IP2P_ASSIGN_OR_RETURN(const std::vector<CheckpointEntry> here, ListRunCheckpoints(options_.run));
+  const bool needed = here.empty() && (options_.resume_step.has_value() || options_.resume_latest);
+  if (!may_pass || needed) return checked.status();
+  Log(LogLevel::kWarning, "the mirror is away", {{"status", checked.status().ToString()}});
+  return absl::OkStatus();
+}
+
+// In the run's folder, or at the mirror where the folder has none or the mirror is farther. Nothing: the
+// start.
+absl::StatusOr<std::optional<RunCheckpoint>> Run::FindCheckpoint(std::optional<int64_t> step) {
+  absl::StatusOr<RunCheckpoint> here = LoadRunCheckpoint(options_.run, step);
+  const bool lacking = absl::IsNotFound(here.status()) || absl::IsDataLoss(here.status());
+  const bool behind = here.ok() && !step.has_value() && mirrored_ > here->state.step;
+  if (mirror_ && (lacking || behind)) {
+    const absl::StatusOr<int64_t> restored = mirror_->Restore(step);
+    if (restored.ok() && (lacking || *restored > here->state.step)) {
+      here = LoadRunCheckpoint(options_.run, *restored);
+    } else if (lacking && !absl::IsNotFound(restored.status())) {
+      return restored.status();
+    }
+  }
+  if (absl::IsNotFound(here.status()) && !step.has_value()) return std::optional<RunCheckpoint>();
+  IP2P_RETURN_IF_ERROR(here.status());
+  return std::optional<RunCheckpoint>(*std::move(here));
+}
+
+absl::Status Run::TakeUp(std::optional<int64_t> step) {
+  IP2P_ASSIGN_OR_RETURN(const std::optional<RunCheckpoint> checkpoint, FindCheckpoint(step));
+  if (!checkpoint.has_value()) return absl::OkStatus();
+  IP2P_RETURN_IF_ERROR(trainer_->Restore(*checkpoint));
+  saved_step_ = trainer_->step();
+  if (!first()) return absl::OkStatus();
+  IP2P_RETURN_IF_ERROR(SetLatest(options_.run, saved_step_));
+  IP2P_RETURN_IF_ERROR(ExportUnlessThere());
+  // As a rule it is there; where a former try to store it failed, this one makes up for it.
+  if (mirror_) mirror_->Offer(saved_step_, /*anew=*/false);
+  return absl::OkStatus();
+}
+
+// Rank 0's, told to all; nothing: it starts from the start. Every rank waits here for rank 0.
+absl::StatusOr<std::optional<int64_t>> Run::StepOfFirst() {
+  // Where ranks share no disk, the others find it at the mirror alone; where they do, it may be away.
+  if (first() && saved_step_ >= 0) {
+    const absl::Status stored = mirror_->Finish([this] { return GoesOnMirroring(); });
+    if (!stored.ok()) Log(LogLevel::kWarning, "the mirror lags behind", {{"status", stored.ToString()}});
+  }
+  torch::Tensor sum = torch::full({1}, first() ? saved_step_ + 1 : 0,
+                                  trainer_->parameters().weights().options().dtype(torch::kInt64));
+  group_->StartSum(sum)->Wait();
+  const int64_t step = sum.item<int64_t>() - 1;
+  return step < 0 ? std::optional<int64_t>() : std::optional(step);
+}
+
 absl::Status Run::Resume() {
   if (first()) RemoveLeftovers(options_.run);
   if (!options_.resume_step.has_value() && !options_.resume_latest) return absl::OkStatus();
-  const absl::StatusOr<RunCheckpoint> checkpoint = LoadRunCheckpoint(options_.run, options_.resume_step);
-  if (absl::IsNotFound(checkpoint.status()) && !options_.resume_step.has_value()) return absl::OkStatus();
-  IP2P_RETURN_IF_ERROR(checkpoint.status());
-  IP2P_RETURN_IF_ERROR(trainer_->Restore(*checkpoint));
-  saved_step_ = trainer_->step();
-  return first() ? SetLatest(options_.run, saved_step_) : absl::OkStatus();
+  const bool together = mirror_ && group_;
+  if (first() || !together) IP2P_RETURN_IF_ERROR(TakeUp(options_.resume_step));
+  if (!together) return absl::OkStatus();
+  IP2P_ASSIGN_OR_RETURN(const std::optional<int64_t> step, StepOfFirst());
+  return first() || !step.has_value() ? absl::OkStatus() : TakeUp(step);
+}
+
+absl::Status Run::ClearAway() {
+  IP2P_RETURN_IF_ERROR(KeepLast(options_.run, options_.config.keep_checkpoints,
+                                mirror_ ? mirror_->in_use() : std::set<int64_t>()));
+  RemoveOldExports(options_.run);
+  return absl::OkStatus();
 }
 
 absl::Status Run::Save() {
@@ -148,13 +238,13 @@ absl::Status Run::Save() {
   const absl::Time start = absl::Now();
   IP2P_ASSIGN_OR_RETURN(const int64_t bytes, SaveRunCheckpoint(options_.run, trainer_->Snapshot()));
   saved_step_ = trainer_->step();
-  IP2P_RETURN_IF_ERROR(KeepLast(options_.run, options_.config.keep_checkpoints));
+  IP2P_RETURN_IF_ERROR(ClearAway());
   IP2P_RETURN_IF_ERROR(Export());
-  RemoveOldExports(options_.run);
   Log(LogLevel::kInfo, "checkpoint saved",
       {{"step", saved_step_}, {"bytes", bytes}, {"seconds", absl::ToDoubleSeconds(absl::Now() - start)}});
   observer_.OnCheckpoint(
       {.step = saved_step_, .bytes = bytes, .loss = trainer_->state().loss, .validation = last_validation_});
+  if (mirror_) mirror_->Offer(saved_step_);
   return absl::OkStatus();
 }
 
@@ -219,8 +309,8 @@ absl::StatusOr<std::optional<RunOutcome>> Run::Obey(const RunOrder& order) {
   }
   if (trainer_->step() < order.at_step) return std::nullopt;
   if (order.kind == RunOrder::Kind::kSaveAndStop) {
-    IP2P_RETURN_IF_ERROR(Save());
-    return RunOutcome::kStopped;
+    IP2P_ASSIGN_OR_RETURN(const RunOutcome end, Finish(RunOutcome::kStopped));
+    return end;
   }
   if (order.at_step > obeyed_save_) {  // an order is repeated until it is seen to be obeyed
     obeyed_save_ = order.at_step;
@@ -229,12 +319,34 @@ absl::StatusOr<std::optional<RunOutcome>> Run::Obey(const RunOrder& order) {
   return std::nullopt;
 }
 
-absl::StatusOr<RunOutcome> Run::Finish() {
-  IP2P_RETURN_IF_ERROR(Save());
-  return RunOutcome::kDone;
+void Run::TellOfMirror() {
+  if (!mirror_) return;
+  for (const MirrorReport& report : mirror_->TakeReports()) observer_.OnMirrored(report);
 }
 
-absl::StatusOr<RunOutcome> Run::Train() {
+// While the run waits for the mirror.
+bool Run::GoesOnMirroring() {
+  TellOfMirror();
+  const RunOrder::Kind order = observer_.NextOrder().kind;
+  return order != RunOrder::Kind::kStop && order != RunOrder::Kind::kAbandon;
+}
+
+// Saves and ends. Whoever goes on elsewhere finds at the mirror what is here.
+absl::StatusOr<RunOutcome> Run::Finish(RunOutcome outcome) {
+  IP2P_RETURN_IF_ERROR(Save());
+  if (!first() || !mirror_) return outcome;
+  const absl::Status stored = mirror_->Finish([this] { return GoesOnMirroring(); });
+  TellOfMirror();
+  if (absl::IsCancelled(stored)) {
+    const bool abandoned = observer_.NextOrder().kind == RunOrder::Kind::kAbandon;
+    return abandoned ? RunOutcome::kAbandoned : RunOutcome::kStopped;
+  }
+  IP2P_RETURN_IF_ERROR(stored);
+  IP2P_RETURN_IF_ERROR(ClearAway());  // what was on its way
+  return outcome;
+}
+
+absl::StatusOr<RunOutcome> Run::TakeSteps() {
   const TrainConfig& config = options_.config;
   observer_.OnStart(trainer_->step());
   obeyed_save_ = trainer_->step();
@@ -242,6 +354,7 @@ absl::StatusOr<RunOutcome> Run::Train() {
     IP2P_ASSIGN_OR_RETURN(const StepReport report, Step());
     if (metrics_.has_value()) IP2P_RETURN_IF_ERROR(metrics_->Append(report));
     observer_.OnStep(report);
+    TellOfMirror();
     const int64_t step = trainer_->step();
     if (config.validate_every > 0 && step % config.validate_every == 0) IP2P_RETURN_IF_ERROR(Validate());
     // An order comes first: one to abandon means that another launch writes these files by now.
@@ -249,7 +362,17 @@ absl::StatusOr<RunOutcome> Run::Train() {
     if (end.has_value()) return *end;
     if (step % config.checkpoint_every == 0) IP2P_RETURN_IF_ERROR(Save());
   }
-  return Finish();
+  return Finish(RunOutcome::kDone);
+}
+
+absl::StatusOr<RunOutcome> Run::Train() {
+  absl::StatusOr<RunOutcome> outcome = TakeSteps();
+  if (outcome.ok() || !first() || !mirror_) return outcome;
+  // The last good checkpoint of a run that fails is worth as much; the failure is what is told.
+  const absl::Status stored = mirror_->Finish([this] { return GoesOnMirroring(); });
+  TellOfMirror();
+  if (!stored.ok()) Log(LogLevel::kWarning, "the mirror lags behind", {{"status", stored.ToString()}});
+  return outcome;
 }
 
 }  // namespace

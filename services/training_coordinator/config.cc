@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "common/object_store/object_url.h"
 #include "common/rpc/server_settings.h"
 #include "common/storage/read_file.h"
 #include "services/training_coordinator/server_addresses.h"
@@ -78,6 +79,9 @@ void DeclareWorkers(Settings& settings, ServerConfig& config) {
                "of local workers; default: ip2p_training_worker beside this program");
   settings.Add("worker_address", &config.worker_address,
                "HOST:PORT that workers call; default: worker_listen");
+  settings.Add("mirror", &config.mirror,
+               "s3:// URL: workers keep each run at URL/JOB as well and go on from there, so that they need "
+               "share no disk; default: none");
   settings.Add("worker_env", &config.worker_env, "NAME=VALUE for workers, may be given often");
   settings.Add("edit_server", &config.edit_server.address,
                "HOST:PORT of the edit server's admin port, for promotions; its models_dir is models/ in "
@@ -102,6 +106,12 @@ void DeclareKubernetes(Settings& settings, Texts& texts) {
   settings.Add("worker_image", &options.pods.image, "container image of workers");
   settings.Add("worker_data_claim", &options.pods.data_claim,
                "volume claim of data_dir, mounted at that path");
+  settings.Add(
+      "worker_scratch", &options.pods.scratch,
+      "size of a disk of the node for runs and copies of objects, such as 100Gi, with mirror; default: none, "
+      "runs are on the claim");
+  settings.Add("worker_store_secret", &options.pods.store_secret,
+               "Secret whose file credentials holds workers' keys of the object store");
   settings.Add("worker_service_account", &options.pods.service_account, "of workers' pods");
   settings.Add("worker_memory", &options.pods.memory, "of a worker, as Kubernetes writes it");
   settings.Add("worker_gpu_resource", &options.pods.gpu_resource, "that a worker with a GPU takes one of");
@@ -156,6 +166,9 @@ void ReadKubernetes(Texts& texts, const Settings::Environment& environment, Serv
     if (value->empty())
       faults.push_back(absl::StrCat(name, " is missing; wants one with launcher kubernetes"));
   }
+  if (!options.pods.scratch.empty() && config.mirror.empty())
+    faults.emplace_back(
+        "worker_scratch is set and mirror is not; wants both, or runs would be lost with their node");
   options.pods.data_dir = config.data_dir;
   options.pods.grace_seconds = static_cast<int>(absl::ToInt64Seconds(config.limits.stop_grace));
   for (const std::string& variable : config.worker_env) {
@@ -193,6 +206,10 @@ void Check(ServerConfig& config, std::vector<std::string>& faults) {
     if (equals == 0 || equals == std::string::npos) {
       faults.emplace_back("worker_env holds a text without a name; wants NAME=VALUE");
     }
+  }
+  if (!config.mirror.empty()) {
+    if (const absl::Status url = ParseObjectUrl(config.mirror).status(); !url.ok())
+      faults.push_back(absl::StrCat("mirror: ", url.message()));
   }
   if (config.worker_program.empty()) config.worker_program = BesideThisProgram("ip2p_training_worker");
   if (const std::string& servers = config.edit_server.address; !servers.empty()) {

@@ -24,6 +24,7 @@ struct ServerConfig {
   CoordinatorLimits limits;
   int threads_per_slot = 1;
 
+  std::string mirror;          // s3:// URL below which each job has a copy of its run; empty: none
   std::string worker_address;  // that workers call; empty: worker_listen with the port that was bound
   std::string worker_program;
   std::vector<std::string> worker_env;

@@ -254,7 +254,9 @@ absl::Status Coordinator::Delete(const std::string& job_id) {
     if (live->deleting) return absl::AbortedError("another DeleteJob of this job is going on");
     live->deleting = true;
   }
-  const absl::Status files = parts_.folders->DeleteJob(job_id);  // gigabytes, so without the lock
+  // Gigabytes, so without the lock.
+  absl::Status files = parts_.folders->DeleteJob(job_id);
+  if (files.ok() && parts_.mirrors != nullptr) files = parts_.mirrors->DeleteJob(job_id);
   absl::MutexLock lock(&mutex_);
   IP2P_ASSIGN_OR_RETURN(Live * live, Find(job_id));
   live->deleting = false;

@@ -21,6 +21,7 @@
 #include "services/training_coordinator/decisions.h"
 #include "services/training_coordinator/job.h"
 #include "services/training_coordinator/job_folders.h"
+#include "services/training_coordinator/job_mirrors.h"
 #include "services/training_coordinator/job_store.h"
 #include "services/training_coordinator/launcher.h"
 #include "services/training_coordinator/training_metrics.h"
@@ -41,6 +42,7 @@ struct CoordinatorParts {
   Launcher* launcher = nullptr;
   TrainingMetrics* metrics = nullptr;
   const JobFolders* folders = nullptr;
+  const JobMirrors* mirrors = nullptr;  // may be null: runs are kept in their folders alone
   const Clock* clock = Clock::Real();
   std::function<double()> random;  // in [0, 1)
 };
@@ -81,6 +83,7 @@ struct GroupInfo {
   std::string store_host;
   int store_port = 0;
   std::optional<int64_t> resume_step;
+  std::string mirror;  // empty: none
   absl::Duration heartbeat;
 };
 

@@ -82,6 +82,7 @@ absl::StatusOr<std::optional<GroupInfo>> Coordinator::Group(const WorkerId& work
                                    .store_host = live->job.store_host,
                                    .store_port = live->job.store_port,
                                    .resume_step = live->job.resume_step,
+                                   .mirror = parts_.mirrors ? parts_.mirrors->Url(worker.job_id) : "",
                                    .heartbeat = limits_.group.heartbeat});
 }
 

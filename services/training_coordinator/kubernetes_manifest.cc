@@ -15,8 +15,11 @@ constexpr char kJobLabel[] = "ip2p-job";
 constexpr char kEpochLabel[] = "ip2p-epoch";
 constexpr char kIndex[] = "batch.kubernetes.io/job-completion-index";
 constexpr int kUser = 65532;         // of the image
+constexpr int kSecretMode = 0440;    // of the image's group
 constexpr int kKeepSeconds = 86400;  // a Job that has ended, for its pods' logs
 constexpr size_t kMaxMessage = 512;
+constexpr char kScratch[] = "/scratch";
+constexpr char kStoreSecret[] = "/secrets/object-store";
 
 Json Labels(const LaunchKey& key) {
   return {{"app.kubernetes.io/name", "ip2p-training-worker"},
@@ -36,8 +39,36 @@ Json Environment(const LaunchOrder& order, const PodOptions& options) {
       {{"name", "IP2P_HOST"}, {"valueFrom", {{"fieldRef", {{"fieldPath", "status.podIP"}}}}}});
   set("IP2P_THREADS", absl::StrCat(order.threads));
   set("IP2P_DEVICE", order.gpu ? "cuda:0" : "cpu");
+  if (!options.scratch.empty()) {
+    set("IP2P_RUN_DIR", absl::StrCat(kScratch, "/runs"));
+    set("IP2P_CACHE_DIR", absl::StrCat(kScratch, "/cache"));
+  }
+  if (!options.store_secret.empty())
+    set("AWS_SHARED_CREDENTIALS_FILE", absl::StrCat(kStoreSecret, "/credentials"));
   for (const auto& [name, value] : options.environment) set(name, value);
   return variables;
+}
+
+Json Mounts(const PodOptions& options) {
+  Json mounts = Json::array(
+      {{{"name", "data"}, {"mountPath", options.data_dir}}, {{"name", "tmp"}, {"mountPath", "/tmp"}}});
+  if (!options.scratch.empty()) mounts.push_back({{"name", "scratch"}, {"mountPath", kScratch}});
+  if (!options.store_secret.empty())
+    mounts.push_back({{"name", "object-store"}, {"mountPath", kStoreSecret}, {"readOnly", true}});
+  return mounts;
+}
+
+Json Volumes(const PodOptions& options) {
+  Json volumes =
+      Json::array({{{"name", "data"}, {"persistentVolumeClaim", {{"claimName", options.data_claim}}}},
+                   {{"name", "tmp"}, {"emptyDir", {{"sizeLimit", "1Gi"}}}}});
+  if (!options.scratch.empty())
+    volumes.push_back({{"name", "scratch"}, {"emptyDir", {{"sizeLimit", options.scratch}}}});
+  if (!options.store_secret.empty()) {
+    volumes.push_back({{"name", "object-store"},
+                       {"secret", {{"secretName", options.store_secret}, {"defaultMode", kSecretMode}}}});
+  }
+  return volumes;
 }
 
 Json Container(const LaunchOrder& order, const PodOptions& options, const std::string& coordinator,
@@ -59,8 +90,7 @@ Json Container(const LaunchOrder& order, const PodOptions& options, const std::s
            {{"allowPrivilegeEscalation", false},
             {"readOnlyRootFilesystem", true},
             {"capabilities", {{"drop", {"ALL"}}}}}},
-          {"volumeMounts",
-           {{{"name", "data"}, {"mountPath", options.data_dir}}, {{"name", "tmp"}, {"mountPath", "/tmp"}}}}};
+          {"volumeMounts", Mounts(options)}};
 }
 
 // The value at a path of keys; null when there is none.
@@ -105,9 +135,7 @@ std::string JobManifest(const LaunchOrder& order, const PodOptions& options, con
                    {"fsGroupChangePolicy", "OnRootMismatch"},
                    {"seccompProfile", {{"type", "RuntimeDefault"}}}}},
                  {"containers", {Container(order, options, coordinator, token_file)}},
-                 {"volumes",
-                  {{{"name", "data"}, {"persistentVolumeClaim", {{"claimName", options.data_claim}}}},
-                   {{"name", "tmp"}, {"emptyDir", {{"sizeLimit", "1Gi"}}}}}}};
+                 {"volumes", Volumes(options)}};
   const Json manifest{{"apiVersion", "batch/v1"},
                       {"kind", "Job"},
                       {"metadata", {{"name", JobName(order.key)}, {"labels", Labels(order.key)}}},

@@ -19,7 +19,11 @@ struct PodOptions {
   std::string service_account = "ip2p-training-worker";
   std::string memory = "4Gi";  // request and limit
   std::string gpu_resource = "nvidia.com/gpu";
-  int grace_seconds = 5;  // from SIGTERM to SIGKILL
+  // Of the node, at /scratch: runs and copies of objects, of jobs with a mirror; as Kubernetes writes a size.
+  // Empty: none, runs are on the claim.
+  std::string scratch;
+  std::string store_secret;  // with a file `credentials` for the object store; empty: none
+  int grace_seconds = 5;     // from SIGTERM to SIGKILL
   std::map<std::string, std::string> environment;
 };
 

@@ -89,16 +89,39 @@ absl::Status CheckDigests(const std::string& checkpoint_folder) {
   return absl::OkStatus();
 }
 
-absl::Status Promotion::Publish(const CheckpointRecord& checkpoint, const std::string& model) const {
+absl::StatusOr<bool> Promotion::Pin(const CheckpointRecord& checkpoint) const {
+  const absl::Status here = folders_->Pin(checkpoint.job_id, checkpoint.step);
+  if (!here.ok() && !absl::IsNotFound(here)) return here;
+  const absl::Status there =
+      mirrors_ == nullptr ? absl::NotFoundError("") : mirrors_->Pin(checkpoint.job_id, checkpoint.step);
+  if (!there.ok() && !absl::IsNotFound(there)) {
+    if (here.ok() && checkpoint.promoted_to.empty())
+      folders_->Unpin(checkpoint.job_id, checkpoint.step).IgnoreError();
+    return there;
+  }
+  if (here.ok() || there.ok()) return here.ok();
+  return absl::DataLossError(absl::StrCat("the checkpoint of step ", checkpoint.step,
+                                          " is gone from the disk",
+                                          mirrors_ == nullptr ? "" : " and from its mirror"));
+}
+
+void Promotion::Unpin(const CheckpointRecord& checkpoint) const {
+  folders_->Unpin(checkpoint.job_id, checkpoint.step).IgnoreError();
+  if (mirrors_ != nullptr) mirrors_->Unpin(checkpoint.job_id, checkpoint.step).IgnoreError();
+}
+
+absl::Status Promotion::Publish(const CheckpointRecord& checkpoint, bool is_here,
+                                const std::string& model) const {
   const fs::path exported = folders_->Export(checkpoint.job_id, checkpoint.step);
   std::error_code error;
-  if (!fs::is_directory(exported, error)) {
+  if (is_here && !fs::is_directory(exported, error)) {
     return absl::FailedPreconditionError(absl::StrCat("the checkpoint of step ", checkpoint.step,
                                                       " has no export; wants one that was made with it"));
   }
   const std::string target = folders_->Model(model);
   IP2P_ASSIGN_OR_RETURN(AtomicFolder folder, AtomicFolder::Create(target, /*replaces=*/true));
-  IP2P_RETURN_IF_ERROR(CopyTree(exported, folder.path()));
+  IP2P_RETURN_IF_ERROR(is_here ? CopyTree(exported, folder.path())
+                               : mirrors_->CopyExport(checkpoint.job_id, checkpoint.step, folder.path()));
   return fs::exists(target, error) ? folder.Replace() : folder.Publish();
 }
 
@@ -114,15 +137,12 @@ absl::StatusOr<Promoted> Promotion::Promote(const std::string& job_id, std::opti
 
   absl::MutexLock lock(&one_at_a_time_);
   // Pinned before it is read: it must not be cleared away meanwhile.
-  if (const absl::Status pinned = folders_->Pin(job_id, checkpoint.step); !pinned.ok()) {
-    if (!absl::IsNotFound(pinned)) return pinned;
-    return absl::DataLossError(
-        absl::StrCat("the checkpoint of step ", checkpoint.step, " is gone from the disk"));
-  }
-  absl::Status published = CheckDigests(folders_->Checkpoint(job_id, checkpoint.step));
-  if (published.ok()) published = Publish(checkpoint, name);
+  IP2P_ASSIGN_OR_RETURN(const bool is_here, Pin(checkpoint));
+  absl::Status published;
+  if (is_here) published = CheckDigests(folders_->Checkpoint(job_id, checkpoint.step));
+  if (published.ok()) published = Publish(checkpoint, is_here, name);
   if (!published.ok()) {
-    if (checkpoint.promoted_to.empty()) folders_->Unpin(job_id, checkpoint.step).IgnoreError();
+    if (checkpoint.promoted_to.empty()) Unpin(checkpoint);
     return published;
   }
   IP2P_ASSIGN_OR_RETURN(checkpoint, coordinator_->NotePromotion(job_id, checkpoint.step, name));

@@ -46,6 +46,11 @@ absl::StatusOr<std::unique_ptr<TrainingServer>> StartRealServer(const ServerConf
         config.data_dir);
   }
   IP2P_ASSIGN_OR_RETURN(world.model_server, ConnectModelServer(config.edit_server));
+  if (!config.mirror.empty()) {
+    IP2P_ASSIGN_OR_RETURN(ObjectUrl url, ParseObjectUrl(config.mirror));
+    IP2P_ASSIGN_OR_RETURN(ObjectStore* const store, ObjectStore::Shared());
+    world.mirrors = std::make_unique<JobMirrors>(store, std::move(url));
+  }
   return TrainingServer::Start(config, std::move(world), std::move(on_fatal));
 }
 
@@ -79,9 +84,11 @@ absl::Status TrainingServer::Open() {
                                                                          .launcher = world_.launcher.get(),
                                                                          .metrics = &metrics_,
                                                                          .folders = &folders_,
+                                                                         .mirrors = world_.mirrors.get(),
                                                                          .clock = world_.clock,
                                                                          .random = RandomShare}));
-  promotion_ = std::make_unique<Promotion>(coordinator_.get(), &folders_, world_.model_server.get());
+  promotion_ = std::make_unique<Promotion>(coordinator_.get(), &folders_, world_.model_server.get(),
+                                           world_.mirrors.get());
   pulse_ = std::make_unique<Pulse>(world_.pulse);
   CallParts calls{.calls = {.authenticator = &authenticator_, .tracker = &calls_, .clock = world_.clock},
                   .pool = &operators_pool_,

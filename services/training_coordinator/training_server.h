@@ -14,6 +14,7 @@
 #include "common/rpc/server.h"
 #include "services/training_coordinator/config.h"
 #include "services/training_coordinator/coordinator.h"
+#include "services/training_coordinator/job_mirrors.h"
 #include "services/training_coordinator/log_book.h"
 #include "services/training_coordinator/promotion.h"
 #include "services/training_coordinator/pulse.h"
@@ -28,6 +29,7 @@ struct World {
   std::unique_ptr<JobStore> store;
   std::unique_ptr<Launcher> launcher;
   std::unique_ptr<ModelServer> model_server;  // null: none is configured
+  std::unique_ptr<JobMirrors> mirrors;        // null: none is configured
   const Clock* clock = Clock::Real();
   absl::Duration pulse = absl::Milliseconds(100);
 };

@@ -95,6 +95,7 @@ v1::JoinGroupResponse ToProto(const GroupInfo& group) {
   wire.set_store_host(group.store_host);
   wire.set_store_port(group.store_port);
   if (group.resume_step) wire.set_resume_step(*group.resume_step);
+  wire.set_mirror(group.mirror);
   *wire.mutable_heartbeat() = DurationProto(group.heartbeat);
   return wire;
 }

@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/object_store/object_url.h"
 #include "common/rpc/server_settings.h"
 #include "common/storage/read_file.h"
 
@@ -18,7 +19,12 @@ constexpr size_t kMaxTokenBytes = 4096;
 void Declare(Settings& settings, WorkerConfig& c, std::string& token_file, std::string& log_level) {
   settings.Add("spec", &c.spec_file,
                "JSON file of a job (ip2p.training.v1.JobSpec), to train without a coordinator");
-  settings.Add("run_dir", &c.run_dir, "folder of the run: checkpoints, metrics, exports; with --spec");
+  settings.Add(
+      "run_dir", &c.run_dir,
+      "folder of the run: checkpoints, metrics, exports; with --coordinator of all runs of this machine, "
+      "of jobs with a mirror; default there: jobs/ in data_dir");
+  settings.Add("mirror", &c.mirror,
+               "s3:// URL where the run is kept as well, to go on from elsewhere; with --spec");
   settings.Add("max_steps", &c.max_steps, 0, INT_MAX, "steps in the place of the spec's; 0: the spec's");
   settings.Add("store_host", &c.store_host, "where rank 0 of a group without a coordinator serves");
   settings.Add("store_port", &c.store_port, 0, 65535, "its port, of more than one rank");
@@ -47,6 +53,13 @@ void CheckMode(const WorkerConfig& c, std::vector<std::string>& faults) {
   if (c.attached() == !c.spec_file.empty())
     faults.push_back("the job is given twice or not at all; wants --spec FILE or --coordinator HOST:PORT");
   if (!c.spec_file.empty() && c.run_dir.empty()) faults.push_back("run_dir is empty; wants a folder");
+  if (c.attached() && !c.mirror.empty())
+    faults.push_back(
+        absl::StrCat("mirror is \"", c.mirror, "\"; wants none with --coordinator, which names it"));
+  if (!c.mirror.empty()) {
+    if (const absl::Status url = ParseObjectUrl(c.mirror).status(); !url.ok())
+      faults.push_back(absl::StrCat("mirror: ", url.message()));
+  }
   if (c.attached() && c.job.empty()) faults.push_back("job is empty; wants a job's id");
   if (c.attached() && c.epoch < 1) faults.push_back("epoch is 0; wants the launch's number from 1");
   if (c.attached() && c.data_dir.empty())

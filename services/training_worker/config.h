@@ -15,11 +15,13 @@ struct WorkerConfig {
   // Alone: a job from a file. Its paths are taken as they stand.
   std::string spec_file;  // JobSpec as JSON
   std::string run_dir;
-  int max_steps = 0;  // in the place of the spec's; 0: the spec's
+  std::string mirror;  // s3:// URL of the run's copy; empty: none
+  int max_steps = 0;   // in the place of the spec's; 0: the spec's
   std::string store_host = "127.0.0.1";
   int store_port = 0;
 
-  // For a coordinator: a rank of a launch. Paths of the spec lie in data_dir, the run in data_dir/jobs/JOB.
+  // For a coordinator: a rank of a launch. Paths of the spec lie in data_dir, the run in data_dir/jobs/JOB, or
+  // in run_dir/JOB where the disk is this machine's own and the job has a mirror.
   std::string coordinator;  // HOST:PORT
   std::string job;
   int epoch = 0;

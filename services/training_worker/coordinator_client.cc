@@ -84,6 +84,7 @@ absl::StatusOr<Group> CoordinatorClient::Join(int store_port) {
   Group group{.spec = response.spec(),
               .store_host = response.store_host(),
               .store_port = response.store_port(),
+              .mirror = response.mirror(),
               .heartbeat = ip2p::FromProto(response.heartbeat())};
   if (response.has_resume_step()) group.resume_step = response.resume_step();
   group.heartbeat = std::clamp(group.heartbeat, absl::Milliseconds(50), absl::Seconds(60));

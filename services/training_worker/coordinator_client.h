@@ -22,6 +22,7 @@ struct Group {
   std::string store_host;
   int store_port = 0;
   std::optional<int64_t> resume_step;
+  std::string mirror;  // empty: none
   absl::Duration heartbeat;
 };
 

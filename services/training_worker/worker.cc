@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -52,6 +53,16 @@ class Observer : public RunObserver {
          {"data_wait", r.data_wait}});
   }
   void OnCheckpoint(const CheckpointReport&) override { metrics_.OnCheckpoint(); }
+  void OnMirrored(const MirrorReport& r) override {
+    metrics_.OnMirrored(r);
+    if (r.status.ok()) {
+      Log(LogLevel::kInfo, "checkpoint stored",
+          {{"step", r.step}, {"bytes", r.bytes}, {"seconds", r.seconds}});
+    } else {
+      Log(LogLevel::kWarning, "a checkpoint is not stored",
+          {{"step", r.step}, {"seconds", r.seconds}, {"status", r.status.ToString()}});
+    }
+  }
   void OnValidation(const ValidationReport& r) override {
     Log(LogLevel::kInfo, "validated",
         {{"step", r.step},
@@ -77,12 +88,13 @@ class Observer : public RunObserver {
 class AttachedObserver final : public Observer {
  public:
   AttachedObserver(const std::function<bool()>& stop_asked, WorkerMetrics& metrics, CoordinatorClient& client,
-                   Pulse& pulse, std::string job, int64_t max_steps)
+                   Pulse& pulse, std::string job, const TrainingRunOptions& options)
       : Observer(stop_asked, metrics),
         client_(client),
         pulse_(pulse),
         job_(std::move(job)),
-        max_steps_(max_steps) {}
+        max_steps_(options.config.max_steps),
+        has_mirror_(!options.mirror.empty()) {}
 
   void OnStep(const StepReport& r) override {
     Observer::OnStep(r);
@@ -97,9 +109,19 @@ class AttachedObserver final : public Observer {
   }
   void OnCheckpoint(const CheckpointReport& r) override {
     Observer::OnCheckpoint(r);
-    const absl::Status told = client_.RecordCheckpoint(ToProto(r, job_));
-    if (absl::IsAborted(told)) abandoned_ = true;
-    if (!told.ok()) Log(LogLevel::kWarning, "a checkpoint is not recorded", {{"status", told.ToString()}});
+    if (has_mirror_) {
+      unrecorded_[r.step] = r;
+    } else {
+      Record(r);
+    }
+  }
+  // The coordinator names a step to all ranks of the next launch, wherever they are: one that each can find.
+  void OnMirrored(const MirrorReport& r) override {
+    Observer::OnMirrored(r);
+    if (!r.status.ok()) return;
+    const auto found = unrecorded_.find(r.step);
+    if (found != unrecorded_.end()) Record(found->second);
+    unrecorded_.erase(unrecorded_.begin(), unrecorded_.upper_bound(r.step));  // older ones are never sent
   }
   RunOrder NextOrder() override {
     if (abandoned_) return {.kind = RunOrder::Kind::kAbandon};
@@ -109,10 +131,18 @@ class AttachedObserver final : public Observer {
   }
 
  private:
+  void Record(const CheckpointReport& r) {
+    const absl::Status told = client_.RecordCheckpoint(ToProto(r, job_));
+    if (absl::IsAborted(told)) abandoned_ = true;
+    if (!told.ok()) Log(LogLevel::kWarning, "a checkpoint is not recorded", {{"status", told.ToString()}});
+  }
+
   CoordinatorClient& client_;
   Pulse& pulse_;
   const std::string job_;
   const int64_t max_steps_;
+  const bool has_mirror_;
+  std::map<int64_t, CheckpointReport> unrecorded_;  // by step: not at the mirror yet
   double mean_seconds_ = 0;
   std::optional<ValidationReport> validation_;
   bool abandoned_ = false;
@@ -137,6 +167,7 @@ absl::StatusOr<RunOutcome> RunAlone(const WorkerConfig& config, const Engine& en
   if (config.max_steps > 0) options.config.max_steps = config.max_steps;
   TakeMachine(config, options);
   options.run = config.run_dir;
+  options.mirror = config.mirror;
   options.world_size = config.world_size;
   options.address.host = config.store_host;
   options.address.port = config.store_port;
@@ -163,9 +194,16 @@ absl::StatusOr<TrainingRunOptions> OptionsOf(const WorkerConfig& config, const G
   }
   if (!IsObjectUrl(options.dataset)) inside(options.dataset);
   TakeMachine(config, options);
-  options.run = absl::StrCat(config.data_dir, "/jobs/", config.job);
+  options.run =
+      absl::StrCat(config.run_dir.empty() ? config.data_dir + "/jobs" : config.run_dir, "/", config.job);
+  if (!config.run_dir.empty() && group.mirror.empty())
+    return absl::InvalidArgumentError(
+        "run_dir is set and the coordinator names no mirror; wants one (--mirror of the coordinator), or the "
+        "run would "
+        "be lost with this machine");
   options.address.host = group.store_host;
   options.address.port = group.store_port;
+  options.mirror = group.mirror;
   options.resume_step = group.resume_step;
   options.resume_latest = false;
   return options;
@@ -201,7 +239,7 @@ absl::StatusOr<RunOutcome> RunInGroup(const WorkerConfig& config, const Engine& 
   absl::StatusOr<TrainingRunOptions> options = OptionsOf(config, *group);
   if (options.ok()) {
     options->rendezvous = rendezvous;
-    AttachedObserver observer(stop_asked, metrics, *client, pulse, config.job, options->config.max_steps);
+    AttachedObserver observer(stop_asked, metrics, *client, pulse, config.job, *options);
     outcome = engine.run(*options, observer);
     // Told to end by the machine, not by the coordinator: to be started again.
     if (outcome.ok() && *outcome == RunOutcome::kStopped && stop_asked() &&

@@ -32,6 +32,12 @@ WorkerMetrics::WorkerMetrics()
       data_wait_(Counter(*registry_, "ip2p_train_data_wait_seconds_total", "Waiting for examples")),
       checkpoint_time_(Gauge(*registry_, "ip2p_train_checkpoint_timestamp_seconds",
                              "When the last checkpoint was published")),
+      mirror_uploads_(
+          Counter(*registry_, "ip2p_train_mirror_uploads_total", "Checkpoints stored at the mirror")),
+      mirror_failures_(
+          Counter(*registry_, "ip2p_train_mirror_failures_total", "Tries to store a checkpoint that failed")),
+      mirror_step_(
+          Gauge(*registry_, "ip2p_train_mirror_step", "Step of the last checkpoint stored at the mirror")),
       restarts_(Counter(*registry_, "ip2p_train_restarts_total", "Starts from a checkpoint")) {}
 
 void WorkerMetrics::OnStart(int64_t step) {
@@ -52,6 +58,15 @@ void WorkerMetrics::OnStep(const StepReport& report) {
 
 void WorkerMetrics::OnCheckpoint() {
   checkpoint_time_.Set(absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch()));
+}
+
+void WorkerMetrics::OnMirrored(const MirrorReport& report) {
+  if (!report.status.ok()) {
+    mirror_failures_.Increment();
+    return;
+  }
+  mirror_uploads_.Increment();
+  mirror_step_.Set(static_cast<double>(report.step));
 }
 
 }  // namespace ip2p::training_worker

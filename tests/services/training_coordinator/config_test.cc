@@ -39,6 +39,12 @@ TEST(ConfigTest, AllFaultsAreTold) {
                     HasSubstr("launcher is \"slurm\"; wants local or kubernetes"), HasSubstr("log_level")));
 }
 
+TEST(ConfigTest, AMirrorIsAUrl) {
+  EXPECT_EQ((*Load({"--data-dir=/data", "--mirror=s3://bucket/runs"}))->mirror, "s3://bucket/runs");
+  EXPECT_EQ(Load({"--data-dir=/data", "--mirror=bucket/runs"}).status().message(),
+            "mirror: \"bucket/runs\" is no URL; wants s3://BUCKET/KEY");
+}
+
 TEST(ConfigTest, ThePodsOwnClusterIsTheDefault) {
   const std::map<std::string, std::string> pod = {{"KUBERNETES_SERVICE_HOST", "fd00::1"},
                                                   {"KUBERNETES_SERVICE_PORT", "443"}};
@@ -56,6 +62,11 @@ TEST(ConfigTest, ThePodsOwnClusterIsTheDefault) {
   EXPECT_THAT(std::string(Load({"--data-dir=/data", "--launcher=kubernetes"}).status().message()),
               AllOf(HasSubstr("kubernetes_server is missing"), HasSubstr("worker_image is missing"),
                     HasSubstr("worker_address is missing")));
+}
+
+TEST(ConfigTest, ADiskOfTheNodeWantsAMirror) {
+  const auto config = Load({"--data-dir=/data", "--launcher=kubernetes", "--worker-scratch=100Gi"});
+  EXPECT_THAT(std::string(config.status().message()), HasSubstr("worker_scratch is set and mirror is not"));
 }
 
 TEST(ConfigTest, ADsnComesFromAFileOrTheEnvironment) {

@@ -1,5 +1,6 @@
 // A job's way through its states, on a clock that stands still.
 #include "gmock/gmock.h"
+#include "tests/fakes/fake_object_store.h"
 #include "tests/services/training_coordinator/fake_world.h"
 
 namespace ip2p::training_coordinator {
@@ -361,6 +362,35 @@ TEST_F(CoordinatorTest, OldCheckpointsAreForgotten) {
   const auto left = coordinator_->Checkpoints(id);
   for (const CheckpointRecord& checkpoint : *left) steps.push_back(checkpoint.step);
   EXPECT_THAT(steps, ElementsAre(40, 30, 10));
+}
+
+TEST_F(CoordinatorTest, EachJobHasAMirrorThatGoesWithIt) {
+  FakeObjectStore::Objects objects;
+  absl::Mutex mutex;
+  absl::Status fault;
+  FakeObjectStore store(&objects, &mutex, [&fault](const std::string&, const std::string&) { return fault; });
+  const JobMirrors mirrors(&store, {"bucket", "runs/"});
+  Open();
+  const std::string id = Submit("a");
+  Tick();
+  Form(id);
+  EXPECT_EQ((*coordinator_->Group(Worker(id)))->mirror, "");
+  job_mirrors_ = &mirrors;
+  Restart();  // a job that began without one
+  EXPECT_EQ((*coordinator_->Group(Worker(id)))->mirror, "s3://bucket/runs/" + id);
+
+  ASSERT_TRUE(coordinator_->Cancel(id, false).ok());
+  launcher_.End(Key(id), 0, kExitStopped);
+  Tick();
+  objects["bucket/runs/" + id + "/metrics.jsonl"] = "lines";
+  fault = absl::UnavailableError("away");
+  EXPECT_TRUE(absl::IsUnavailable(coordinator_->Delete(id)));
+  EXPECT_TRUE(coordinator_->Get(id).ok()) << "to be deleted again";
+  fault = absl::OkStatus();
+  ASSERT_TRUE(coordinator_->Delete(id).ok());
+  EXPECT_TRUE(objects.empty());
+  EXPECT_TRUE(absl::IsNotFound(coordinator_->Get(id).status()));
+  coordinator_.reset();
 }
 
 TEST_F(CoordinatorTest, DeleteForgetsTheJobButNotWhatIsPinned) {

@@ -125,6 +125,7 @@ class CoordinatorTest : public ::testing::Test {
                                               .launcher = &launcher_,
                                               .metrics = &metrics_,
                                               .folders = &folders_,
+                                              .mirrors = job_mirrors_,
                                               .clock = &clock_,
                                               .random = [] { return 0.5; }});
     ASSERT_TRUE(opened.ok()) << opened.status();
@@ -204,6 +205,7 @@ class CoordinatorTest : public ::testing::Test {
   FakeLauncher launcher_{&disk_};
   TrainingMetrics metrics_;
   CoordinatorLimits limits_;
+  const JobMirrors* job_mirrors_ = nullptr;  // none
   std::unique_ptr<FakeStore> store_;
   std::unique_ptr<Coordinator> coordinator_;
 };

@@ -30,6 +30,27 @@ TEST(KubernetesManifestTest, OnePodARankAndOneNameALaunch) {
   EXPECT_EQ(container["resources"]["limits"]["nvidia.com/gpu"], "1");
   EXPECT_THAT(container["args"].dump(), HasSubstr(R"x("--rank","$(JOB_COMPLETION_INDEX)")x"));
   EXPECT_EQ(KeyOf(Json::object()), std::nullopt);
+  EXPECT_EQ(container["volumeMounts"].size(), 2);
+}
+
+TEST(KubernetesManifestTest, RunsOfAMirrorAreOnADiskOfTheNode) {
+  PodOptions options{.image = "ip2p:1", .data_claim = "claim", .data_dir = "/data"};
+  options.scratch = "100Gi";
+  options.store_secret = "object-store";
+  const Json job = Json::parse(JobManifest({.key = {"job-1", 7}}, options, "coordinator:1", "/data/token"));
+  const Json& pod = job["spec"]["template"]["spec"];
+  const Json& container = pod["containers"][0];
+  const std::string environment = container["env"].dump();
+  EXPECT_THAT(environment, HasSubstr(R"({"name":"IP2P_RUN_DIR","value":"/scratch/runs"})"));
+  EXPECT_THAT(environment, HasSubstr(R"({"name":"IP2P_CACHE_DIR","value":"/scratch/cache"})"));
+  EXPECT_THAT(
+      environment,
+      HasSubstr(R"({"name":"AWS_SHARED_CREDENTIALS_FILE","value":"/secrets/object-store/credentials"})"));
+  EXPECT_EQ(pod["volumes"].size(), 4);
+  EXPECT_EQ(container["volumeMounts"].size(), 4);
+  EXPECT_EQ(pod["volumes"][2], Json::parse(R"({"name":"scratch","emptyDir":{"sizeLimit":"100Gi"}})"));
+  EXPECT_EQ(pod["volumes"][3]["secret"]["secretName"], "object-store");
+  EXPECT_EQ(container["volumeMounts"][3]["readOnly"], true);
 }
 
 TEST(KubernetesManifestTest, AJobHasEndedWhenNoPodIsLeft) {

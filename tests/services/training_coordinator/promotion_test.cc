@@ -4,6 +4,7 @@
 #include "absl/strings/str_format.h"
 #include "common/base/sha256.h"
 #include "gmock/gmock.h"
+#include "tests/fakes/fake_object_store.h"
 #include "tests/services/training_coordinator/fake_world.h"
 
 namespace ip2p::training_coordinator {
@@ -52,7 +53,7 @@ class PromotionTest : public CoordinatorTest {
     ASSERT_TRUE(Record(id_, step).ok());
   }
   absl::StatusOr<Promoted> Promote(std::optional<int64_t> step = {}, const std::string& model = "") {
-    Promotion promotion(coordinator_.get(), &folders_, &server_);
+    Promotion promotion(coordinator_.get(), &folders_, &server_, job_mirrors_);
     return promotion.Promote(id_, step, model, absl::InfiniteFuture());
   }
   std::string Served(const std::string& model) const {
@@ -62,8 +63,25 @@ class PromotionTest : public CoordinatorTest {
     return std::filesystem::exists(folders_.Checkpoint(id_, step) + "/pinned");
   }
 
+  // Stores what is in the job's folder as its workers do.
+  void Mirror(int64_t step) {
+    const std::string below = absl::StrFormat("jobs/%s", id_);
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_.In(below))) {
+      const std::string name = entry.path().string().substr(folder_.In(below).size() + 1);
+      if (entry.is_regular_file() && name.find(absl::StrFormat("step-%09d", step)) != std::string::npos)
+        objects_["bucket/runs/" + id_ + "/" + name] = folder_.Read(below + "/" + name);
+    }
+  }
+  bool Stored(const std::string& name) { return objects_.contains("bucket/runs/" + id_ + "/" + name); }
+
   std::string id_;
   FakeModelServer server_;
+  FakeObjectStore::Objects objects_;
+  absl::Mutex mutex_;
+  absl::Status store_fault_;
+  FakeObjectStore object_store_{&objects_, &mutex_,
+                                [this](const std::string&, const std::string&) { return store_fault_; }};
+  const JobMirrors mirrors_{&object_store_, {"bucket", "runs"}};
 };
 
 TEST_F(PromotionTest, PublishesPinsAndReloads) {
@@ -101,6 +119,47 @@ TEST_F(PromotionTest, ADamagedCheckpointChangesNothing) {
   EXPECT_TRUE(absl::IsDataLoss(Promote(20).status()));
   std::filesystem::remove_all(folders_.Checkpoint(id_, 20));
   EXPECT_TRUE(absl::IsDataLoss(Promote(20).status()));
+}
+
+// Of workers that share no disk with the coordinator.
+TEST_F(PromotionTest, WhatIsNotOnTheDiskIsTakenFromTheMirror) {
+  Mirror(10);
+  std::filesystem::remove_all(folders_.Checkpoint(id_, 10));
+  EXPECT_TRUE(absl::IsDataLoss(Promote().status())) << "no mirror is configured";
+  job_mirrors_ = &mirrors_;
+  store_fault_ = absl::UnavailableError("away");
+  EXPECT_TRUE(absl::IsUnavailable(Promote().status()));
+  store_fault_ = absl::OkStatus();
+  const auto promoted = Promote();
+  ASSERT_TRUE(promoted.ok()) << promoted.status();
+  EXPECT_EQ(Served("main"), "weights of 10");
+  EXPECT_TRUE(Stored("checkpoints/step-000000010/pinned"));
+
+  Make(20, "weights of 20");
+  std::filesystem::remove_all(folders_.Checkpoint(id_, 20));
+  const absl::Status gone = Promote(20).status();
+  EXPECT_TRUE(absl::IsDataLoss(gone));
+  EXPECT_EQ(gone.message(), "the checkpoint of step 20 is gone from the disk and from its mirror");
+  EXPECT_FALSE(Stored("checkpoints/step-000000020/pinned"));
+}
+
+TEST_F(PromotionTest, WhatIsInBothPlacesIsPinnedInBoth) {
+  job_mirrors_ = &mirrors_;
+  Mirror(10);
+  ASSERT_TRUE(Promote().ok());
+  EXPECT_TRUE(Pinned(10));
+  EXPECT_TRUE(Stored("checkpoints/step-000000010/pinned"));
+  Make(20, "weights of 20");
+  Mirror(20);
+  std::filesystem::remove_all(folders_.Export(id_, 20));
+  EXPECT_TRUE(absl::IsFailedPrecondition(Promote(20).status()));
+  EXPECT_FALSE(Pinned(20));
+  EXPECT_FALSE(Stored("checkpoints/step-000000020/pinned"));
+  // All but what serves.
+  objects_["bucket/runs/other/metrics.jsonl"] = "of another job";
+  ASSERT_TRUE(mirrors_.DeleteJob(id_).ok());
+  EXPECT_TRUE(Stored("checkpoints/step-000000010/weights.safetensors"));
+  EXPECT_EQ(objects_.size(), 4) << "state.json, weights, pinned, and the other job's";
 }
 
 TEST_F(PromotionTest, ASilentEditServerIsUnavailableAndTheNextTryCompletes) {

@@ -48,6 +48,7 @@ class ScriptedCoordinator final : public v1::WorkerService::Service {
     response->set_store_host("10.0.0.1");
     response->set_store_port(4321);
     response->set_resume_step(70);
+    response->set_mirror(mirror);
     *response->mutable_heartbeat() = DurationProto(absl::Milliseconds(50));
     return grpc::Status::OK;
   }
@@ -65,6 +66,7 @@ class ScriptedCoordinator final : public v1::WorkerService::Service {
                                 v1::RecordCheckpointResponse*) override {
     const absl::MutexLock lock(&mutex);
     checkpoint = request->checkpoint();
+    recorded.push_back(request->checkpoint().step());
     return grpc::Status::OK;
   }
   grpc::Status AppendLogs(grpc::ServerContext*, const v1::AppendLogsRequest* request,
@@ -89,10 +91,11 @@ class ScriptedCoordinator final : public v1::WorkerService::Service {
   v1::WorkerOrder order = v1::WORKER_ORDER_UNSPECIFIED;
   int64_t at_step = 0;
   v1::JoinGroupRequest join;
-  std::string token, log;
+  std::string mirror, token, log;
   int joins = 0, heartbeats = 0, leaves = 0;
   v1::TrainMetrics metrics;
   v1::Checkpoint checkpoint;
+  std::vector<int64_t> recorded;
   v1::LeaveGroupRequest left;
 
  private:
@@ -187,6 +190,45 @@ TEST_F(WorkerTest, SavesAndStopsAsOrdered) {
   EXPECT_THAT(coordinator.log, HasSubstr("training starts"));
 }
 
+// What the coordinator may send a rank of another machine back to is what that finds.
+TEST_F(WorkerTest, ACheckpointIsRecordedWhenItIsAtTheMirror) {
+  ScriptedCoordinator coordinator;
+  coordinator.mirror = "s3://bucket/runs/job-1";
+  std::vector<int64_t> before;
+  const ExitCode code =
+      Run(Attached(coordinator), [&](const TrainingRunOptions& options, RunObserver& observer) {
+        EXPECT_EQ(options.mirror, "s3://bucket/runs/job-1");
+        observer.OnMirrored({.step = 70});  // what it goes on from is recorded already
+        for (const int64_t step : {80, 90, 100}) observer.OnCheckpoint({.step = step, .bytes = step});
+        observer.OnMirrored({.step = 80, .status = absl::UnavailableError("away")});
+        before = coordinator.recorded;
+        observer.OnMirrored({.step = 90});
+        observer.OnMirrored({.step = 100});
+        return RunOutcome::kDone;
+      });
+  EXPECT_EQ(code, kDone);
+  EXPECT_THAT(before, ::testing::IsEmpty());
+  EXPECT_THAT(coordinator.recorded, ::testing::ElementsAre(90, 100));
+  EXPECT_EQ(coordinator.checkpoint.size_bytes(), 100);
+  EXPECT_THAT(coordinator.log, HasSubstr("a checkpoint is not stored"));
+}
+
+TEST_F(WorkerTest, ADiskOfItsOwnWantsAMirror) {
+  ScriptedCoordinator coordinator;
+  WorkerConfig config = Attached(coordinator);
+  config.run_dir = "/scratch";
+  TrainingRunOptions seen;
+  const auto run = [&](const TrainingRunOptions& options, RunObserver&) {
+    seen = options;
+    return RunOutcome::kDone;
+  };
+  EXPECT_EQ(Run(config, run), kFatal);
+  EXPECT_THAT(coordinator.left.message(), HasSubstr("run_dir is set and the coordinator names no mirror"));
+  coordinator.mirror = "s3://bucket/runs/job-1";
+  EXPECT_EQ(Run(config, run), kDone);
+  EXPECT_EQ(seen.run, "/scratch/job-1");
+}
+
 TEST_F(WorkerTest, AReplacedWorkerLeavesWithoutAWord) {
   ScriptedCoordinator coordinator;
   std::thread script([&] {
@@ -241,6 +283,7 @@ TEST_F(WorkerTest, AloneFromAFile) {
   const TempFolder folder;
   WorkerConfig config;
   config.run_dir = folder.In("run");
+  config.mirror = "s3://bucket/run";
   config.max_steps = 7;
   config.spec_file =
       folder.Write("job.json", R"({"objective": "OBJECTIVE_TEXT_TO_IMAGE", "freshConfig": "configs",
@@ -258,6 +301,7 @@ TEST_F(WorkerTest, AloneFromAFile) {
   EXPECT_EQ(seen.config.lr_schedule, LrSchedule::kCosine);
   EXPECT_EQ(seen.config.seed, 9);
   EXPECT_EQ(seen.config.max_steps, 7);
+  EXPECT_EQ(seen.mirror, "s3://bucket/run");
   EXPECT_EQ(seen.fresh_config, "configs");
   EXPECT_TRUE(seen.resume_latest);
   stop_ = true;
@@ -273,6 +317,17 @@ TEST(LoadWorkerConfig, AllFaultsAtOnce) {
   EXPECT_THAT(std::string(config.status().message()),
               ::testing::AllOf(HasSubstr("job is empty"), HasSubstr("epoch is 0"),
                                HasSubstr("data_dir is empty"), HasSubstr("rank is 2; wants 0..0")));
+}
+
+TEST(LoadWorkerConfig, AMirrorIsAUrlOfARunAlone) {
+  const auto fault = [](std::vector<std::string> flags) {
+    return std::string(LoadWorkerConfig(flags, [](const char*) { return nullptr; }).status().message());
+  };
+  EXPECT_EQ(fault({"--spec", "s", "--run-dir", "r", "--mirror", "s3://bucket/run"}), "");
+  EXPECT_EQ(fault({"--spec", "s", "--run-dir", "r", "--mirror", "/disk"}),
+            "mirror: \"/disk\" is no URL; wants s3://BUCKET/KEY");
+  EXPECT_THAT(fault({"--coordinator", "h:1", "--mirror", "s3://bucket/run"}),
+              HasSubstr("mirror is \"s3://bucket/run\"; wants none with --coordinator"));
 }
 
 TEST(LoadWorkerConfig, TheTokenComesFromTheEnvironmentOrAFile) {
