@@ -11,6 +11,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 #include "common/base/status_macros.h"
 
 namespace ip2p::training_coordinator {
@@ -21,11 +22,11 @@ struct HostPort {
   std::string port;
 };
 
-absl::StatusOr<HostPort> Split(std::string_view text) {
+absl::StatusOr<HostPort> Split(absl::string_view text) {
   const size_t colon = text.rfind(':');
   HostPort parts;
   int port = 0;
-  if (colon != std::string_view::npos) {
+  if (colon != absl::string_view::npos) {
     parts = {std::string(text.substr(0, colon)), std::string(text.substr(colon + 1))};
     if (parts.host.starts_with("[") && parts.host.ends_with("]")) {
       parts.host = parts.host.substr(1, parts.host.size() - 2);
@@ -68,14 +69,14 @@ absl::Status Resolve(const HostPort& asked, std::vector<ServerAddress>& all) {
 
 }  // namespace
 
-absl::Status CheckServers(std::string_view list) {
-  for (const std::string_view one : absl::StrSplit(list, ',')) IP2P_RETURN_IF_ERROR(Split(one).status());
+absl::Status CheckServers(const std::string& list) {
+  for (const absl::string_view one : absl::StrSplit(list, ',')) IP2P_RETURN_IF_ERROR(Split(one).status());
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<ServerAddress>> ResolveServers(std::string_view list) {
+absl::StatusOr<std::vector<ServerAddress>> ResolveServers(const std::string& list) {
   std::vector<ServerAddress> all;
-  for (const std::string_view one : absl::StrSplit(list, ',')) {
+  for (const absl::string_view one : absl::StrSplit(list, ',')) {
     IP2P_ASSIGN_OR_RETURN(const HostPort asked, Split(one));
     IP2P_RETURN_IF_ERROR(Resolve(asked, all));
   }

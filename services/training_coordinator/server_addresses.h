@@ -3,7 +3,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -18,10 +17,10 @@ struct ServerAddress {
 };
 
 // `list` is HOST:PORT, or several with commas between. INVALID_ARGUMENT tells the first that is not.
-absl::Status CheckServers(std::string_view list);
+absl::Status CheckServers(const std::string& list);
 
 // Each address once. Of a name with IPv4 and IPv6 addresses the IPv4 ones: they are the same servers.
 // UNAVAILABLE: a name does not resolve now. Errors of CheckServers.
-absl::StatusOr<std::vector<ServerAddress>> ResolveServers(std::string_view list);
+absl::StatusOr<std::vector<ServerAddress>> ResolveServers(const std::string& list);
 
 }  // namespace ip2p::training_coordinator

@@ -49,7 +49,6 @@ def diffusers_picture(caption, seed, steps, scale):
                 generator=generator).images[0]  # fmt: skip
 
 
-@pytest.mark.skipif(not (SHAPES / "text-to-image/unet").is_dir(), reason="no text-to-image model is shipped yet")
 @pytest.mark.parametrize("case", range(len(CAPTIONS)))
 def test_the_text_to_image_folder_gives_the_same_picture_in_diffusers(tmp_path, case):
     our_pairs(tmp_path, SHAPES / "text-to-image", caption=CAPTIONS[case], output=CAPTIONS[case - 1], seeds=[case],

@@ -1,8 +1,8 @@
 """deploy/models/shapes: the losses that are committed are those of the recipe, and its first steps give them again.
 
-By default the first steps of the stages that begin at once; with IP2P_FULL=1 the first hundred, and text-to-image too,
-whose 20,000 pictures are encoded before its first step. The second stages of the autoencoder and of CLIP, and the edit
-stage, start from what earlier stages made (their first stages, the pairs), which is not shipped."""
+By default the first steps of the stages that begin at once; with IP2P_FULL=1 the first hundred, and text-to-image's too,
+whose 20,000 pictures are encoded before its first step. The second stages of the autoencoder, of CLIP and of
+text-to-image, and the edit stage, start from what earlier stages made (their first stages, the pairs), which is not shipped."""
 
 import json
 import math
@@ -17,7 +17,8 @@ from conftest import ROOT
 
 SHAPES = ROOT / "deploy" / "models" / "shapes"
 # Those that were trained so far, in their order.
-STAGES = [name for name in ("vae-crops", "vae", "clip-first", "clip", "text-to-image", "edit")
+STAGES = [name for name in ("vae-crops", "vae", "clip-first", "clip", "text-to-image-first", "text-to-image",
+                           "edit")
           if (SHAPES / "curves" / f"{name}.jsonl").exists()]  # fmt: skip
 FULL = os.environ.get("IP2P_FULL") == "1"
 
@@ -66,7 +67,7 @@ def first_steps(spec, run, steps, patience):
 @pytest.mark.parametrize(("stage", "steps"), [
     ("vae-crops", 100 if FULL else 12),
     ("clip-first", 100 if FULL else 6),
-    pytest.param("text-to-image", 100, marks=pytest.mark.skipif(not FULL, reason="encodes 20,000 pictures; --full")),
+    pytest.param("text-to-image-first", 100, marks=pytest.mark.skipif(not FULL, reason="encodes 20,000 pictures; --full")),
 ])  # fmt: skip
 def test_the_first_steps_give_the_committed_losses(stage, steps, pictures, tmp_path):
     configs = tmp_path / "configs"
@@ -74,7 +75,7 @@ def test_the_first_steps_give_the_committed_losses(stage, steps, pictures, tmp_p
     spec = json.loads((SHAPES / "recipe" / f"{stage}.json").read_text())
     spec["dataset"] = str(pictures)
     spec["fresh_config"] = str(configs / ("clip" if stage == "clip-first" else "diffusion"))
-    if stage == "text-to-image":
+    if stage == "text-to-image-first":
         for file in (SHAPES / "text-to-image" / "vae").iterdir():
             shutil.copy(file, configs / "diffusion" / "vae")
         shutil.copy(SHAPES / "clip" / "model.safetensors", configs / "diffusion" / "text_encoder")

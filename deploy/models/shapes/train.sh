@@ -4,8 +4,8 @@
 #
 #   bash deploy/models/shapes/train.sh [--work DIR] [--until STAGE] [--threads N]
 #     --work     folder of everything that is made (4 GB); default build/shapes
-#     --until    stop after this stage: pictures vae-crops vae clip-first clip text-to-image prompts pairs
-#                edit; default: edit.
+#     --until    stop after this stage: pictures vae-crops vae clip-first clip text-to-image-first
+#                text-to-image prompts pairs edit; default: edit.
 #                "ablation" goes on: the same short training on these pairs and on ones that no CLIP chose
 #     --threads  CPU threads of the training worker and of the pairs; default: all
 #
@@ -98,7 +98,9 @@ if [ ! -e "$data/configs/with-parts" ]; then
   cp "$data/models/clip/model.safetensors" "$data/configs/.with-parts/text_encoder/"
   mv "$data/configs/.with-parts" "$data/configs/with-parts"
 fi
-train text-to-image --fresh-config configs/with-parts
+[ -e "$data/models/text-to-image" ] || train text-to-image-first --fresh-config configs/with-parts
+stage_done text-to-image-first
+train text-to-image --base-checkpoint models/text-to-image-first
 
 say prompts
 "$ip2p" prompts generate --provider shapes --captions "$data/sets/pictures/captions.jsonl" \
