@@ -58,7 +58,7 @@ def test_a_promotion_reaches_every_edit_server(stubs, start_server, checkpoint, 
     cluster = Cluster(stubs, tmp_path, "--edit-server", ",".join(addresses))
 
     def revisions():
-        return [stubs.model_grpc.ModelServiceStub(server.channel).GetModel(
+        return [stubs.model_grpc.ModelServiceStub(server.admin_channel).GetModel(
             stubs.model_service.GetModelRequest(name="main"), timeout=20).model.model.revision
                 for server in servers]
 

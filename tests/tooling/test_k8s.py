@@ -106,12 +106,29 @@ def test_secrets_come_as_files(overlay):
             assert volume.get("secret", {}).get("defaultMode", 0o440) == 0o440
 
 
+def with_address(overlay):
+    """Services that callers know; one without a cluster IP only lists pods."""
+    return [d for d in of_kind(overlay, "Service") if d["spec"].get("clusterIP") != "None"]
+
+
+@each_overlay
+def test_a_promotion_is_told_to_every_edit_server(overlay):
+    (pods,) = [d for d in of_kind(overlay, "Service") if d["spec"].get("clusterIP") == "None"]
+    (known,) = [d for d in with_address(overlay) if d["metadata"]["name"] == "edit-server"]
+    assert pods["spec"]["selector"] == known["spec"]["selector"]
+    (settings,) = [d["data"] for d in of_kind(overlay, "ConfigMap") if "IP2P_EDIT_SERVER" in d.get("data", {})
+                   and d["metadata"]["name"].startswith("training-coordinator")]  # fmt: skip
+    (port,) = pods["spec"]["ports"]
+    assert settings["IP2P_EDIT_SERVER"] == f"{pods['metadata']['name']}:{port['port']}"
+    assert port in known["spec"]["ports"]
+
+
 @each_overlay
 def test_every_service_is_known_by_its_name(overlay):
     """To dashboards and alerts the Service's name is the job."""
-    assert {d["metadata"]["name"] for d in of_kind(overlay, "Service")} == SERVICES
+    assert {d["metadata"]["name"] for d in with_address(overlay)} == SERVICES
     pods = {t["metadata"]["labels"]["app.kubernetes.io/name"]: t["spec"]["containers"][0] for t in templates(overlay)}
-    for service in of_kind(overlay, "Service"):
+    for service in with_address(overlay):
         selected = pods[service["spec"]["selector"]["app.kubernetes.io/name"]]
         ports = {p["name"]: p["containerPort"] for p in selected["ports"]}
         assert {p["targetPort"]: p["port"] for p in service["spec"]["ports"]} == ports
@@ -249,7 +266,7 @@ def test_paths_and_ports_are_there(overlay, name):
 def test_every_service_is_scraped():
     monitors = {d["metadata"]["name"]: d["spec"] for d in of_kind(PROD, "ServiceMonitor")}
     assert set(monitors) == SERVICES
-    for service in of_kind(PROD, "Service"):
+    for service in with_address(PROD):
         monitor = monitors[service["metadata"]["name"]]
         assert monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
         assert {e["port"] for e in monitor["endpoints"]} <= {p["name"] for p in service["spec"]["ports"]}

@@ -36,10 +36,12 @@ class RunMirrorTest : public ::testing::Test {
 
   // What a run leaves at a step.
   static void Save(const Machine& machine, int64_t step, float value) {
-    const RunCheckpoint checkpoint{
-        .state = {.step = step, .updates = step, .loss = 0.5, .config_digest = "mine"},
-        .weights = {{"unet.w", View(value)}},
-        .optimizer = {{"exp_avg.unet.w", View(2)}}};
+    RunCheckpoint checkpoint;
+    checkpoint.state.step = checkpoint.state.updates = step;
+    checkpoint.state.loss = 0.5;
+    checkpoint.state.config_digest = "mine";
+    checkpoint.weights["unet.w"] = View(value);
+    checkpoint.optimizer["exp_avg.unet.w"] = View(2);
     ASSERT_TRUE(SaveRunCheckpoint(machine.run, checkpoint).ok());
     fs::create_directories(ExportPath(machine.run, step) + "/unet");
     machine.folder.Write("run/export/" + CheckpointName(step) + "/unet/config.json", std::to_string(step));

@@ -42,7 +42,7 @@ TEST(ConfigTest, FaultsAreListedTogether) {
 }
 
 TEST(ConfigTest, WhereNoModelIsNamedItIsTheMiniatureWithItsClip) {
-  const auto config = Load({});
+  const auto config = LoadServerConfig({}, [](const char*) -> const char* { return nullptr; });
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_TRUE((*config)->miniature);
   ASSERT_EQ((*config)->models.size(), 1u);
