@@ -54,5 +54,10 @@ def workloads(folder):
     return [d for d in render(folder) if "template" in d.get("spec", {})]
 
 
+def with_address(folder):
+    """Services that callers know; one without a cluster IP only lists pods."""
+    return [d for d in of_kind(folder, "Service") if d["spec"].get("clusterIP") != "None"]
+
+
 def pod_specs(folder):
     return [d["spec"]["template"]["spec"] for d in workloads(folder)]

@@ -9,7 +9,7 @@ import sys
 import pytest
 import repository
 import yaml
-from kustomize import K8S, of_kind, workloads
+from kustomize import K8S, with_address, workloads
 
 DOCKERFILE = repository.ROOT / "docker" / "Dockerfile"
 COMPOSE = repository.ROOT / "deploy" / "compose.yaml"
@@ -94,7 +94,7 @@ def test_health_is_asked_where_the_server_listens(target):
         assert command[-1] == ready["grpc"]["service"]
     exposed = {word for ports in chain[-1]["EXPOSE"] for word in ports.split()}
     assert exposed == {value.rsplit(":", 1)[1] for name, value in variables.items() if name.endswith("LISTEN")}
-    (service,) = of_kind(K8S / "base" / target, "Service")
+    (service,) = with_address(K8S / "base" / target)
     assert exposed == {str(p["port"]) for p in service["spec"]["ports"]}
 
 

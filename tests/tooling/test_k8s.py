@@ -11,7 +11,7 @@ import kubernetes_validate
 import pytest
 import repository
 import yaml
-from kustomize import K8S, of_kind, pod_specs, render, workloads
+from kustomize import K8S, of_kind, pod_specs, render, with_address, workloads
 
 BASES = sorted(path.parent for path in (K8S / "base").glob("*/kustomization.yaml"))
 OVERLAYS = [K8S / "overlays" / "local", K8S / "overlays" / "prod"]
@@ -104,11 +104,6 @@ def test_secrets_come_as_files(overlay):
             assert all("valueFrom" not in variable for variable in container.get("env", []))
         for volume in template["spec"]["volumes"]:
             assert volume.get("secret", {}).get("defaultMode", 0o440) == 0o440
-
-
-def with_address(overlay):
-    """Services that callers know; one without a cluster IP only lists pods."""
-    return [d for d in of_kind(overlay, "Service") if d["spec"].get("clusterIP") != "None"]
 
 
 @each_overlay
