@@ -218,18 +218,11 @@ class ObjectLock final : public PartitionLock {
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
-// Of a partition without prompts: nobody else's.
-class NoPartition final : public PartitionLock {
- public:
-  absl::Status Held() const override { return absl::OkStatus(); }
-  absl::Status Renew() override { return absl::OkStatus(); }
-};
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<PartitionLock>> AcquireObjectLock(ObjectStore& store, const ObjectUrl& url,
                                                                  Share share, const LockOptions& options) {
-  if (share.begin >= share.end) return std::make_unique<NoPartition>();
+  if (share.begin >= share.end) return PartitionLock::OfNoPrompts();
   auto lock = std::make_unique<ObjectLock>(store, url, share, options);
   IP2P_RETURN_IF_ERROR(lock->Take());
   return lock;

@@ -235,9 +235,11 @@ absl::StatusOr<int> LockWhole(const std::string& dataset, const LockCall& lock_c
   return fd;
 }
 
+std::unique_ptr<PartitionLock> PartitionLock::OfNoPrompts() { return std::make_unique<NoPartition>(); }
+
 absl::StatusOr<std::unique_ptr<PartitionLock>> PartitionLock::Acquire(const std::string& dataset, Share share,
                                                                       const LockOptions& options) {
-  if (share.begin >= share.end) return std::make_unique<NoPartition>();
+  if (share.begin >= share.end) return OfNoPrompts();
   auto lock = std::make_unique<HeldPartition>(dataset, share, options);
   IP2P_RETURN_IF_ERROR(lock->Take());
   return lock;

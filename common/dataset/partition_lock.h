@@ -50,6 +50,8 @@ class PartitionLock {
   // may not. Errors else: of the disk.
   static absl::StatusOr<std::unique_ptr<PartitionLock>> Acquire(const std::string& dataset, Share share,
                                                                 const LockOptions& options);
+  // Of a partition without prompts: nobody else's.
+  static std::unique_ptr<PartitionLock> OfNoPrompts();
   virtual ~PartitionLock() = default;  // gives the partition back and removes the file
 
   // OK while this process owns the partition; ABORTED once another host took it over, because the lease could
