@@ -30,7 +30,8 @@ struct CheckReport {
   double bad_share() const;  // of pairs and bad ones
 };
 
-// Errors: NOT_FOUND, of the disk, FAILED_PRECONDITION (no prompt in it; a pack). What is wrong with the contents is in the report.
+// Errors: NOT_FOUND, of the disk, FAILED_PRECONDITION (no prompt in it; a pack). What is wrong with the
+// contents is in the report.
 absl::StatusOr<CheckReport> CheckDataset(const std::string& dataset, const CheckOptions& options);
 
 // FAILED_PRECONDITION when more than `max_share` is bad, with the counts.

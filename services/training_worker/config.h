@@ -20,8 +20,8 @@ struct WorkerConfig {
   std::string store_host = "127.0.0.1";
   int store_port = 0;
 
-  // For a coordinator: a rank of a launch. Paths of the spec lie in data_dir, the run in data_dir/jobs/JOB, or
-  // in run_dir/JOB where the disk is this machine's own and the job has a mirror.
+  // For a coordinator: a rank of a launch. Paths of the spec lie in data_dir, the run in data_dir/jobs/JOB,
+  // or in run_dir/JOB where the disk is this machine's own and the job has a mirror.
   std::string coordinator;  // HOST:PORT
   std::string job;
   int epoch = 0;
