@@ -14,17 +14,20 @@ import yaml
 from kustomize import K8S, of_kind, pod_specs, render, with_address, workloads
 
 BASES = sorted(path.parent for path in (K8S / "base").glob("*/kustomization.yaml"))
-OVERLAYS = [K8S / "overlays" / "local", K8S / "overlays" / "prod"]
-JOBS = [*(overlay / "pair-job" for overlay in OVERLAYS), K8S / "overlays" / "prod" / "pair-job-s3"]
+LOCAL, PROD, PROD_S3 = (K8S / "overlays" / name for name in ("local", "prod", "prod-s3"))
+JOB_OF = {LOCAL: LOCAL / "pair-job", PROD: PROD / "pair-job", PROD_S3: PROD / "pair-job-s3"}
+OVERLAYS, JOBS = list(JOB_OF), list(JOB_OF.values())
 PAIR_JOB, COORDINATOR = K8S / "base" / "pair-job", K8S / "base" / "training-coordinator"
-PROD = K8S / "overlays" / "prod"
 VERSIONS = ["1.33", "1.37"]  # backoffLimitPerIndex is stable since 1.33; the newest that the validator knows
 OPERATOR = "monitoring.coreos.com/"  # kinds of the Prometheus operator, which the validator does not know
 SERVICES = {"prompt-generator", "pair-generator", "training-coordinator", "edit-server", "gateway"}
 PRIVATE = [ipaddress.ip_network(n)
            for n in ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")]  # fmt: skip
 # From outside: Secrets that operators make.
-SECRETS = {"local": set(), "prod": {"openai-key", "ip2p-tokens"}}
+SECRETS = {LOCAL: set(), PROD: {"openai-key", "ip2p-tokens"}, PROD_S3: {"openai-key", "ip2p-tokens", "object-store"}}
+# Whose policies let them reach public addresses.
+REACHING = {LOCAL: {"prompt-generator"}, PROD: {"prompt-generator"},
+            PROD_S3: {"prompt-generator", "training-coordinator", "training-worker", "pairs"}}  # fmt: skip
 
 
 def name_of(folder):
@@ -37,7 +40,7 @@ each_overlay = pytest.mark.parametrize("overlay", OVERLAYS, ids=name_of)
 
 def together(overlay):
     """An overlay's services and its job, which share claims and policies."""
-    return [*render(overlay), *render(overlay / "pair-job")]
+    return [*render(overlay), *render(JOB_OF[overlay])]
 
 
 def templates(overlay):
@@ -97,7 +100,7 @@ def test_everything_that_is_named_is_there(overlay):
 @each_overlay
 def test_secrets_come_as_files(overlay):
     mounted = {v["secret"]["secretName"] for t in templates(overlay) for v in t["spec"]["volumes"] if "secret" in v}
-    assert mounted == SECRETS[overlay.name]
+    assert mounted == SECRETS[overlay]
     assert not of_kind(overlay, "Secret")
     for template in templates(overlay):
         for container in template["spec"]["containers"]:
@@ -182,15 +185,17 @@ def leads_outside(rule):
 
 
 @each_overlay
-def test_only_the_prompt_generator_reaches_out(overlay):
+def test_only_those_reach_out_who_must(overlay):
     reaching = {p["metadata"]["name"]: [r for r in p["spec"].get("egress", []) if leads_outside(r)]
                 for p in together(overlay) if p["kind"] == "NetworkPolicy"}  # fmt: skip
-    ((name, (rule,)),) = [(n, rules) for n, rules in reaching.items() if rules]
-    assert name == "prompt-generator" and rule["ports"] == [{"port": 443}]
-    excluded = [ipaddress.ip_network(n) for peer in rule["to"] for n in peer["ipBlock"]["except"]]
-    for address in ("10.1.2.3", "172.20.0.1", "192.168.1.1", "169.254.169.254", "100.100.0.1", "fd00::1", "fe80::1"):
-        address = ipaddress.ip_address(address)
-        assert any(address in network for network in excluded if network.version == address.version)
+    reaching = {name: rules for name, rules in reaching.items() if rules}
+    assert set(reaching) == REACHING[overlay]
+    for (rule,) in reaching.values():
+        assert rule["ports"] == [{"port": 443}]
+        excluded = [ipaddress.ip_network(n) for peer in rule["to"] for n in peer["ipBlock"]["except"]]
+        for address in ("10.1.2.3", "172.20.0.1", "192.168.1.1", "169.254.169.254", "100.100.0.1", "fd00::1", "fe80::1"):
+            address = ipaddress.ip_address(address)
+            assert any(address in network for network in excluded if network.version == address.version)
 
 
 @each_overlay
@@ -227,6 +232,10 @@ def set_variables(overlay, name):
     return maps[container["envFrom"][0]["configMapRef"]["name"]] | own, template["spec"], container
 
 
+def stores_source():
+    return "".join(repository.text(f"common/object_store/{name}.cc") for name in ("store_settings", "cache_folder"))
+
+
 @pytest.mark.parametrize("name", sorted(SERVICES))
 @each_overlay
 def test_variables_are_settings(overlay, name):
@@ -235,7 +244,8 @@ def test_variables_are_settings(overlay, name):
     source = programs_source(name)
     for variable in variables:
         setting = variable.removeprefix("IP2P_").lower()
-        assert variable.startswith("IP2P_") and re.search(rf'Add\(\s*"{setting}"', source), variable
+        read = variable.startswith("IP2P_") and re.search(rf'Add\(\s*"{setting}"', source)
+        assert read or f'"{variable}"' in stores_source(), variable
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
@@ -322,11 +332,10 @@ def test_the_pair_job_is_indexed_and_fails_by_index():
 def test_the_pair_jobs_variables_are_flags(folder):
     """A variable that no flag reads would be ignored in silence."""
     source = "".join(repository.text(f"services/cli/{name}.cc") for name in ("pairs_generate", "pairs_commands", "model_flags"))
-    store = "".join(repository.text(f"common/object_store/{name}.cc") for name in ("store_settings", "cache_folder"))
     (settings,) = of_kind(folder, "ConfigMap")
     for name in settings["data"]:
         flag = "--" + name.removeprefix("IP2P_").lower().replace("_", "-")
-        assert (name.startswith("IP2P_") and f'"{flag}"' in source) or f'"{name}"' in store, name
+        assert (name.startswith("IP2P_") and f'"{flag}"' in source) or f'"{name}"' in stores_source(), name
 
 
 # The coordinator.

@@ -20,7 +20,7 @@ def test_every_pod_is_admitted(folder):
 
 
 def test_the_namespace_enforces_it():
-    for overlay in ("local", "prod"):
+    for overlay in ("local", "prod", "prod-s3"):
         (namespace,) = kustomize.of_kind(kustomize.K8S / "overlays" / overlay, "Namespace")
         assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
 
