@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/json.h"
 #include "common/base/status_macros.h"
 #include "common/checkpoint/clip_config_json.h"
 #include "common/checkpoint/expected_tensors.h"
@@ -14,7 +15,6 @@
 #include "common/checkpoint/weight_files.h"
 #include "common/object_store/local_copy.h"
 #include "common/storage/mapped_file.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p {
 namespace {

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/json.h"
 #include "common/base/share_path.h"
 #include "common/base/status_macros.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p {
 namespace {

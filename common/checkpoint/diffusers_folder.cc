@@ -6,13 +6,13 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/json.h"
 #include "common/base/status_macros.h"
 #include "common/checkpoint/expected_tensors.h"
 #include "common/checkpoint/model_config_json.h"
 #include "common/checkpoint/tokenizer_files.h"
 #include "common/checkpoint/weight_files.h"
 #include "common/storage/mapped_file.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p {
 namespace {

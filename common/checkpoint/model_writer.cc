@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/json.h"
 #include "common/base/status_macros.h"
 #include "common/checkpoint/compvis_convert.h"
 #include "common/checkpoint/config_files.h"
@@ -12,7 +13,6 @@
 #include "common/checkpoint/one_file.h"
 #include "common/checkpoint/safetensors.h"
 #include "common/storage/atomic_file.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p {
 namespace {

@@ -6,13 +6,13 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/json.h"
 #include "common/base/status_macros.h"
 #include "common/checkpoint/safetensors_header.h"
 #include "common/checkpoint/tensor_copy.h"
 #include "common/checkpoint/text_quote.h"
 #include "common/storage/atomic_file.h"
 #include "common/storage/mapped_file.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p {
 namespace {

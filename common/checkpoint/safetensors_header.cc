@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/json.h"
 #include "common/checkpoint/text_quote.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p {
 namespace {

@@ -5,10 +5,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/json.h"
 #include "common/base/status_macros.h"
 #include "common/checkpoint/text_quote.h"
 #include "common/storage/mapped_file.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p {
 namespace {

@@ -2,8 +2,8 @@
 #include <string>
 #include <vector>
 
+#include "common/base/json.h"
 #include "common/checkpoint/model_config_json.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p {
 namespace {

@@ -10,11 +10,11 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/synchronization/blocking_counter.h"
+#include "common/base/json.h"
 #include "common/base/status_macros.h"
 #include "common/base/worker_pool.h"
 #include "common/dataset/seeds_file.h"
 #include "common/storage/read_file.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p {
 namespace {

@@ -5,10 +5,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/base/json.h"
 #include "common/dataset/dataset_stats.h"
 #include "common/plot/png_chart.h"
 #include "common/plot/svg_chart.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p {
 namespace {

@@ -6,13 +6,13 @@
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/json.h"
 #include "common/base/status_macros.h"
 #include "common/dataset/dataset_reader.h"
 #include "common/storage/append_file.h"
 #include "common/storage/atomic_file.h"
 #include "common/storage/io_error.h"
 #include "common/storage/new_file.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p {
 namespace {

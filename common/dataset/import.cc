@@ -6,11 +6,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "common/base/json.h"
 #include "common/base/status_macros.h"
 #include "common/dataset/dataset_check.h"
 #include "common/dataset/partition_writer.h"
 #include "common/image/decode.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p {
 namespace {

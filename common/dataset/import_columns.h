@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "common/base/json.h"
 #include "common/dataset/import.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p {
 

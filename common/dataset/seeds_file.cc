@@ -9,11 +9,11 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/json.h"
 #include "common/base/status_macros.h"
 #include "common/dataset/dataset_reader.h"
 #include "common/dataset/partition_lock.h"
 #include "common/storage/atomic_file.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p {
 namespace {

@@ -7,13 +7,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/base/json.h"
 #include "common/base/status_macros.h"
 #include "common/image/encode.h"
 #include "common/plot/png_chart.h"
 #include "common/plot/svg_chart.h"
 #include "common/storage/atomic_file.h"
 #include "common/storage/io_error.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p {
 namespace {

@@ -8,11 +8,11 @@
 
 #include "absl/status/status.h"
 #include "common/base/cancel_token.h"
+#include "common/base/json.h"
 #include "common/base/retry_policy.h"
 #include "common/base/task.h"
 #include "common/http/http_client.h"
 #include "common/openai/api_key.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p {
 

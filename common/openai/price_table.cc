@@ -5,9 +5,9 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/json.h"
 #include "common/base/status_macros.h"
 #include "common/storage/mapped_file.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p {
 namespace {

@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_format.h"
 #include "common/base/field_faults.h"
+#include "common/base/json.h"
 #include "common/base/status_macros.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p {
 namespace {

@@ -11,11 +11,11 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/json.h"
 #include "common/base/status_macros.h"
 #include "common/prompts/caption_text.h"
 #include "common/prompts/duplicate_finder.h"
 #include "common/prompts/record_scanner.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p {
 namespace {

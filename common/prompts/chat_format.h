@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "common/base/json.h"
 #include "common/prompts/answer_text.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p {
 

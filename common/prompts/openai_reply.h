@@ -4,8 +4,8 @@
 #include <optional>
 #include <string>
 
+#include "common/base/json.h"
 #include "common/prompts/prompt_model.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p {
 

@@ -11,11 +11,11 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "common/base/json.h"
 #include "common/base/status_macros.h"
 #include "common/dataset/line_reader.h"
 #include "common/dataset/prompt.h"
 #include "common/prompts/journal.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p {
 namespace {

@@ -7,12 +7,12 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/base/json.h"
 #include "common/base/utf8.h"
 #include "common/dataset/prompt.h"
 #include "common/prompts/caption_text.h"
 #include "common/prompts/chat_format.h"
 #include "common/prompts/completion_format.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p {
 namespace {

@@ -2,9 +2,9 @@
 // hundredths. Pure functions.
 #pragma once
 
+#include "common/base/json.h"
 #include "common/shapes/layout.h"
 #include "common/shapes/reading.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p::shapes {
 

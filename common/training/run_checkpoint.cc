@@ -11,6 +11,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/base/json.h"
 #include "common/base/log.h"
 #include "common/base/sha256.h"
 #include "common/base/status_macros.h"
@@ -19,7 +20,6 @@
 #include "common/storage/atomic_file.h"
 #include "common/storage/io_error.h"
 #include "common/storage/mapped_file.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p {
 namespace {

@@ -6,9 +6,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/base/json.h"
 #include "common/object_store/object_url.h"
 #include "common/pipeline/pair_refilter.h"
-#include "nlohmann/json.hpp"
 #include "services/cli/pairs_commands.h"
 
 namespace ip2p {

@@ -1,8 +1,8 @@
 // `ip2p edit`: reads the photo, edits it here or there, writes the pictures, tells what was done.
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/json.h"
 #include "common/base/miniature.h"
 #include "common/base/status_macros.h"
 #include "common/image/decode.h"

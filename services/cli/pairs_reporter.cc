@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "nlohmann/json.hpp"
+#include "common/base/json.h"
 #include "services/cli/progress.h"
 
 namespace ip2p {

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_format.h"
-#include "nlohmann/json.hpp"
+#include "common/base/json.h"
 #include "services/cli/progress.h"
 
 namespace ip2p {

@@ -2,13 +2,13 @@
 #include "services/cli/settings_file.h"
 
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "common/base/json.h"
 #include "common/base/status_macros.h"
 #include "services/cli/files.h"
 

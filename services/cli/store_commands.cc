@@ -8,10 +8,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/base/json.h"
 #include "common/base/status_macros.h"
 #include "common/object_store/object_store.h"
 #include "common/object_store/object_tree.h"
-#include "nlohmann/json.hpp"
 #include "services/cli/commands.h"
 #include "services/cli/count_progress.h"
 

@@ -3,11 +3,11 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/json.h"
 #include "common/base/status_macros.h"
 #include "common/dataset/prompts_file.h"
 #include "common/model/tokenizer/train_vocabulary.h"
 #include "common/storage/atomic_file.h"
-#include "nlohmann/json.hpp"
 #include "services/cli/commands.h"
 
 namespace ip2p {

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/base/json.h"
 #include "ip2p/edit/v1/edit_service.pb.h"
-#include "nlohmann/json.hpp"
 #include "services/gateway/web_types.h"
 
 namespace ip2p::gateway {

@@ -9,8 +9,8 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "common/base/json.h"
 #include "google/protobuf/message.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p::gateway {
 

@@ -4,8 +4,8 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/json.h"
 #include "common/rpc/status.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p::gateway {
 

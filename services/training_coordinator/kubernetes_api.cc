@@ -6,10 +6,10 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "common/base/json.h"
 #include "common/base/retry_policy.h"
 #include "common/http/retry_after.h"
 #include "common/storage/read_file.h"
-#include "nlohmann/json.hpp"
 #include "services/training_coordinator/kubernetes_manifest.h"
 
 namespace ip2p::training_coordinator {

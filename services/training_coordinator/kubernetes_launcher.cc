@@ -7,9 +7,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "common/base/json.h"
 #include "common/base/log.h"
 #include "common/base/random.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p::training_coordinator {
 namespace {

@@ -2,8 +2,8 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/json.h"
 #include "common/base/retry_policy.h"
-#include "nlohmann/json.hpp"
 #include "services/training_coordinator/cut_text.h"
 
 namespace ip2p::training_coordinator {

@@ -12,9 +12,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
+#include "common/base/json.h"
 #include "common/base/status_macros.h"
 #include "common/storage/append_file.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p::training_coordinator {
 namespace {

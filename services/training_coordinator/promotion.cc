@@ -7,12 +7,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/json.h"
 #include "common/base/sha256.h"
 #include "common/base/status_macros.h"
 #include "common/storage/atomic_file.h"
 #include "common/storage/io_error.h"
 #include "common/storage/read_file.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p::training_coordinator {
 namespace {

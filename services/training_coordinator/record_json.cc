@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "absl/strings/escaping.h"
-#include "nlohmann/json.hpp"
+#include "common/base/json.h"
 
 namespace ip2p::training_coordinator {
 namespace {

@@ -12,10 +12,10 @@
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "common/base/json.h"
 #include "common/base/status_macros.h"
 #include "common/model/fingerprint.h"
 #include "common/pipeline/clip_scorer.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p {
 namespace {

@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "common/base/json.h"
 #include "common/checkpoint/model_source.h"
 #include "common/pipeline/edit_engine.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p {
 namespace {

@@ -12,13 +12,13 @@
 #include <iostream>
 #include <iterator>
 
+#include "common/base/json.h"
 #include "common/base/status_macros.h"
 #include "common/checkpoint/safetensors.h"
 #include "common/image/decode.h"
 #include "common/model/clip/clip.h"
 #include "common/pipeline/clip_scorer.h"
 #include "common/pipeline/safety_check.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p {
 namespace {

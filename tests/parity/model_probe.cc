@@ -13,11 +13,11 @@
 #include <iterator>
 
 #include "absl/status/status.h"
+#include "common/base/json.h"
 #include "common/base/status_macros.h"
 #include "common/checkpoint/model_source.h"
 #include "common/checkpoint/safetensors.h"
 #include "common/model/stable_diffusion.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p {
 namespace {

@@ -15,10 +15,10 @@
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "common/base/json.h"
 #include "common/base/status_macros.h"
 #include "common/image/encode.h"
 #include "common/pipeline/pair_sampler.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p {
 namespace {

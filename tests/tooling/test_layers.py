@@ -98,3 +98,9 @@ def test_headers_name_files_that_exist():
             if header.startswith(("common/", "services/", "tests/")) and not (repository.ROOT / header).is_file():
                 wrong.append(f"{name} includes {header}")
     assert not wrong, "\n".join(wrong)
+
+
+def test_json_comes_through_base():
+    """Which compiles the library's slow parts once for all."""
+    including = {name for name in repository.sources(".cc", ".h") if "nlohmann/json.hpp" in repository.includes(name)}
+    assert including == {"common/base/json.h"}

@@ -7,9 +7,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/json.h"
 #include "common/model/tokenizer/byte_pair_encoder.h"
 #include "common/model/tokenizer/text_splitter.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p {
 namespace {

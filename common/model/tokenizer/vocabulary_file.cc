@@ -4,9 +4,9 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/json.h"
 #include "common/base/status_macros.h"
 #include "common/checkpoint/clip_vocabulary.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p {
 namespace {

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "common/base/json.h"
 #include "gtest/gtest.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p {
 namespace {

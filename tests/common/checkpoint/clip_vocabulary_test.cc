@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "common/base/json.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "nlohmann/json.hpp"
 #include "tests/common/checkpoint/file_builders.h"
 
 namespace ip2p {

@@ -1,13 +1,13 @@
 // What is counted and found wrong in a dataset of this system's own, with its scores.jsonl.
 #include <filesystem>
 
+#include "common/base/json.h"
 #include "common/dataset/dataset_check.h"
 #include "common/dataset/dataset_stats.h"
 #include "common/dataset/prompt_folder.h"
 #include "common/dataset/seeds_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "nlohmann/json.hpp"
 #include "tests/fakes/temp_folder.h"
 
 namespace ip2p {

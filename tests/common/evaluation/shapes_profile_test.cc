@@ -3,8 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include "common/base/json.h"
 #include "common/evaluation/shapes_report.h"
-#include "nlohmann/json.hpp"
 #include "tests/common/evaluation/drawing_models.h"
 #include "tests/fakes/temp_folder.h"
 

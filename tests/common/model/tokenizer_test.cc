@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "common/base/json.h"
 #include "common/model/tokenizer/byte_pair_encoder.h"
 #include "common/model/tokenizer/text_splitter.h"
 #include "common/model/tokenizer/vocabulary_file.h"
-#include "nlohmann/json.hpp"
 
 namespace ip2p {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <gmock/gmock.h>
 
-#include "nlohmann/json.hpp"
+#include "common/base/json.h"
 
 namespace ip2p {
 namespace {

@@ -1,9 +1,9 @@
 // Statistics and training files.
+#include "common/base/json.h"
 #include "common/prompts/prompt_stats.h"
 #include "common/prompts/training_examples.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "nlohmann/json.hpp"
 #include "tests/fakes/temp_folder.h"
 
 namespace ip2p {

@@ -4,11 +4,11 @@
 #include <string>
 #include <vector>
 
+#include "common/base/json.h"
 #include "common/prompts/budget.h"
 #include "common/prompts/openai_reply.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "nlohmann/json.hpp"
 #include "tests/fakes/fake_http_client.h"
 
 namespace ip2p {

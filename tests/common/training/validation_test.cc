@@ -1,6 +1,7 @@
 // Validation's figures are those of the pictures that it wrote.
 #include "common/training/validation.h"
 
+#include "common/base/json.h"
 #include "common/base/status_macros.h"
 #include "common/image/decode.h"
 #include "common/pipeline/clip_scorer.h"
@@ -8,7 +9,6 @@
 #include "common/training/export_model.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "nlohmann/json.hpp"
 #include "tests/common/training/dataset_folder.h"
 #include "tests/fakes/random_model.h"
 

@@ -1,8 +1,7 @@
 // Flags, variables and the settings file: what wins, what is refused, and with which exit code.
 #include <gmock/gmock.h>
 
-#include <nlohmann/json.hpp>
-
+#include "common/base/json.h"
 #include "common/image/decode.h"
 #include "common/image/encode.h"
 #include "tests/services/cli/cli_fixture.h"

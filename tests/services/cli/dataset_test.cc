@@ -1,7 +1,7 @@
 // `ip2p dataset`: refilter with and without models, and plots.
 #include <gmock/gmock.h>
 
-#include "nlohmann/json.hpp"
+#include "common/base/json.h"
 #include "tests/fakes/fake_pair_sampler.h"
 #include "tests/services/cli/cli_fixture.h"
 

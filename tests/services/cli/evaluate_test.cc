@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "nlohmann/json.hpp"
+#include "common/base/json.h"
 #include "services/cli/evaluate_reporter.h"
 #include "tests/common/training/dataset_folder.h"
 #include "tests/fakes/fake_edit_engine.h"

@@ -1,7 +1,7 @@
 // `ip2p pairs generate` and `ip2p dataset refilter` with a sampler of hashes for models.
 #include <gmock/gmock.h>
 
-#include "nlohmann/json.hpp"
+#include "common/base/json.h"
 #include "tests/fakes/fake_pair_sampler.h"
 #include "tests/services/cli/cli_fixture.h"
 

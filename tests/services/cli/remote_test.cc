@@ -2,8 +2,7 @@
 #include <gmock/gmock.h>
 #include <grpcpp/server_builder.h>
 
-#include <nlohmann/json.hpp>
-
+#include "common/base/json.h"
 #include "common/diffusion/kinds.h"
 #include "common/image/decode.h"
 #include "common/image/encode.h"

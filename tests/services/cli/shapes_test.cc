@@ -4,13 +4,13 @@
 #include <algorithm>
 #include <map>
 
+#include "common/base/json.h"
 #include "common/image/decode.h"
 #include "common/image/encode.h"
 #include "common/prompts/caption_file.h"
 #include "common/shapes/compare.h"
 #include "common/shapes/oracle.h"
 #include "common/training/example_source.h"
-#include "nlohmann/json.hpp"
 #include "services/cli/shapes_folder.h"
 #include "tests/services/cli/cli_fixture.h"
 

@@ -1,8 +1,7 @@
 // `ip2p train plot`: folders of runs in, charts and JSON out.
 #include <gmock/gmock.h>
 
-#include <nlohmann/json.hpp>
-
+#include "common/base/json.h"
 #include "common/image/decode.h"
 #include "tests/services/cli/cli_fixture.h"
 

@@ -1,8 +1,7 @@
 // `ip2p train` against a coordinator inside of the test: what is asked, what is shown, exit codes.
 #include <gmock/gmock.h>
 
-#include <nlohmann/json.hpp>
-
+#include "common/base/json.h"
 #include "tests/services/cli/train_fixture.h"
 
 namespace ip2p {

@@ -1,9 +1,8 @@
 // `ip2p train watch` and `logs`: what is drawn, how they end, streams that break off.
 #include <gmock/gmock.h>
 
-#include <nlohmann/json.hpp>
-
 #include "absl/strings/str_split.h"
+#include "common/base/json.h"
 #include "services/cli/log_mark.h"
 #include "services/cli/sparkline.h"
 #include "services/cli/train_text.h"

@@ -1,7 +1,7 @@
 // What is sent to an API server and read out of its objects; the rest is in
 // tests/integration/test_training_kubernetes.py.
+#include "common/base/json.h"
 #include "gmock/gmock.h"
-#include "nlohmann/json.hpp"
 #include "services/training_coordinator/kubernetes_api.h"
 #include "services/training_coordinator/kubernetes_manifest.h"
 #include "tests/fakes/fake_http_client.h"
