@@ -6,7 +6,6 @@
 #include <array>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -16,6 +15,7 @@
 #include "absl/time/clock.h"
 #include "common/base/log.h"
 #include "common/base/random.h"
+#include "common/base/repeater.h"
 #include "common/base/status_macros.h"
 #include "common/dataset/lease_file.h"
 
@@ -64,13 +64,7 @@ class ObjectLock final : public PartitionLock {
   }
 
   ~ObjectLock() override {
-    if (renewer_.joinable()) {
-      {
-        const absl::MutexLock lock(&mutex_);
-        stopping_ = true;
-      }
-      renewer_.join();
-    }
+    renewer_.reset();
     if (!owned_ || !Held().ok()) return;
     // One that stays runs out by itself.
     const absl::Status gone = store_.Delete(key_);
@@ -102,7 +96,8 @@ class ObjectLock final : public PartitionLock {
     }
     owned_ = true;
     IP2P_RETURN_IF_ERROR(Yield());
-    renewer_ = std::thread([this] { RenewUntilStopped(); });
+    // A fault of the store is not the end: the next renewal may pass, and a lost lease shows then.
+    renewer_.emplace(options_.lease / kRenewalsPerLease, [this] { static_cast<void>(Renew()); });
     return absl::OkStatus();
   }
 
@@ -191,31 +186,19 @@ class ObjectLock final : public PartitionLock {
     return lost_ ? absl::AbortedError("another host took this partition over") : absl::OkStatus();
   }
 
-  void RenewUntilStopped() {
-    while (true) {
-      {
-        const absl::MutexLock lock(&mutex_);
-        if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), options_.lease / kRenewalsPerLease)) return;
-      }
-      // A fault of the store is not the end: the next renewal may pass, and a lost lease shows then.
-      static_cast<void>(Renew());
-    }
-  }
-
   ObjectStore& store_;
   const ObjectUrl url_;
   const Share share_;
   const ObjectUrl key_;
   LockOptions options_;
   bool owned_ = false;  // set before the renewer starts
-  std::thread renewer_;
+  std::optional<Repeater> renewer_;
 
   absl::Mutex renewal_ ABSL_ACQUIRED_BEFORE(mutex_);
   mutable absl::Mutex mutex_;
   Lease lease_ ABSL_GUARDED_BY(mutex_);
   std::string etag_ ABSL_GUARDED_BY(mutex_);
   bool lost_ ABSL_GUARDED_BY(mutex_) = false;
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <optional>
 #include <string_view>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -17,6 +17,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "common/base/random.h"
+#include "common/base/repeater.h"
 #include "common/base/status_macros.h"
 #include "common/dataset/lease_file.h"
 #include "common/storage/io_error.h"
@@ -94,13 +95,7 @@ class HeldPartition final : public PartitionLock {
   }
 
   ~HeldPartition() override {
-    if (renewer_.joinable()) {
-      {
-        const absl::MutexLock lock(&mutex_);
-        stopping_ = true;
-      }
-      renewer_.join();
-    }
+    renewer_.reset();
     if (owned_ && Held().ok()) ::unlink(absl::StrCat(dataset_, "/", name_).c_str());
     if (fd_ >= 0) ::close(fd_);  // and with it the lock
   }
@@ -122,7 +117,8 @@ class HeldPartition final : public PartitionLock {
     }
     if (!owned_) return Taken();
     IP2P_RETURN_IF_ERROR(Yield());
-    renewer_ = std::thread([this] { RenewUntilStopped(); });
+    // A fault of the disk is not the end: the next renewal may pass, and a lost lease shows then.
+    renewer_.emplace(options_.lease / kRenewalsPerLease, [this] { static_cast<void>(Renew()); });
     return absl::OkStatus();
   }
 
@@ -182,17 +178,6 @@ class HeldPartition final : public PartitionLock {
     return WriteLease(dataset_, name_, lease_);
   }
 
-  void RenewUntilStopped() {
-    while (true) {
-      {
-        const absl::MutexLock lock(&mutex_);
-        if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), options_.lease / kRenewalsPerLease)) return;
-      }
-      // A fault of the disk is not the end: the next renewal may pass, and a lost lease shows then.
-      static_cast<void>(Renew());
-    }
-  }
-
   const std::string dataset_;
   const Share share_;
   const std::string name_;
@@ -200,12 +185,11 @@ class HeldPartition final : public PartitionLock {
   int fd_ = -1;
   bool locked_ = false;  // else the lease alone keeps others out
   bool owned_ = false;
-  std::thread renewer_;
+  std::optional<Repeater> renewer_;
 
   mutable absl::Mutex mutex_;
   Lease lease_ ABSL_GUARDED_BY(mutex_);
   bool lost_ ABSL_GUARDED_BY(mutex_) = false;
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 // Of a partition without prompts: nobody else's.

@@ -7,8 +7,11 @@
 #include <set>
 #include <string>
 
+#include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "common/base/random.h"
+#include "common/base/repeater.h"
 #include "common/base/signals.h"
 #include "common/base/trace_parent.h"
 #include "common/base/utf8.h"
@@ -95,6 +98,28 @@ TEST(WorkerPoolTest, OneThreadKeepsTheOrder) {
     for (char c = 'a'; c <= 'z'; ++c) pool.Post([&order, c] { order += c; });
   }
   EXPECT_EQ(order, "abcdefghijklmnopqrstuvwxyz");
+}
+
+TEST(RepeaterTest, CallsUntilItGoes) {
+  std::atomic<int> calls = 0;
+  absl::BlockingCounter three(3);
+  {
+    const Repeater repeater(absl::Milliseconds(1), [&] {
+      if (++calls <= 3) three.DecrementCount();
+    });
+    three.Wait();
+  }
+  const int then = calls;
+  absl::SleepFor(absl::Milliseconds(20));
+  EXPECT_EQ(calls, then);
+}
+
+TEST(RepeaterTest, GoesAtOnceAndUncalledBeforeTheFirstIsDue) {
+  bool called = false;
+  {
+    const Repeater repeater(absl::Hours(1), [&] { called = true; });
+  }
+  EXPECT_FALSE(called);
 }
 
 TEST(SignalsTest, CountsWhatComesAndStopsWithoutOne) {
