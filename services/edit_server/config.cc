@@ -1,14 +1,12 @@
 // What is set by text becomes values; what fits none is listed.
 #include "services/edit_server/config.h"
 
-#include <set>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
 #include "common/base/miniature.h"
+#include "common/base/model_settings.h"
 #include "common/rpc/server_settings.h"
 
 namespace ip2p::edit_server {
@@ -54,31 +52,9 @@ Settings Declare(ServerConfig& config, Texts& texts) {
   return settings;
 }
 
-bool IsModelName(absl::string_view name) {
-  if (name.empty() || name.size() > 64) return false;
-  for (const char c : name) {
-    if (!absl::ascii_isalnum(c) && c != '.' && c != '_' && c != '-') return false;
-  }
-  return true;
-}
-
 void ReadModels(const Texts& texts, ServerConfig& config, std::vector<std::string>& faults) {
-  if (!texts.ckpt.empty()) config.models.push_back({"default", texts.ckpt, texts.vae_ckpt});
-  for (const std::string& text : texts.model) {
-    const std::pair<std::string, std::string> parts = absl::StrSplit(text, absl::MaxSplits('=', 1));
-    if (!IsModelName(parts.first) || parts.second.empty()) {
-      faults.push_back(absl::StrCat("model is \"", text,
-                                    "\"; wants NAME=CHECKPOINT with a name of at most 64 [A-Za-z0-9._-]"));
-      continue;
-    }
-    config.models.push_back({parts.first, parts.second, texts.vae_ckpt});
-  }
-  std::set<std::string> names;
-  for (const ModelSpec& spec : config.models) {
-    if (!names.insert(spec.name).second) {
-      faults.push_back(absl::StrCat("model name \"", spec.name, "\" is given twice; wants each once"));
-    }
-  }
+  for (NamedModel& named : ReadNamedModels(texts.ckpt, texts.model, faults))
+    config.models.push_back({std::move(named.name), std::move(named.checkpoint), texts.vae_ckpt});
   if (config.models.empty() && faults.empty()) {
     if (const absl::StatusOr<std::string> path = FindMiniature("edit"); path.ok()) {
       config.miniature = true;

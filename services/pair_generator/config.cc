@@ -1,14 +1,12 @@
 // What is set by text becomes values; what fits none is listed.
 #include "services/pair_generator/config.h"
 
-#include <set>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
+#include "common/base/model_settings.h"
 #include "common/pipeline/pair_miniature.h"
 #include "common/rpc/server_settings.h"
 
@@ -57,14 +55,6 @@ void DeclareServer(Settings& settings, ServerConfig& config) {
   settings.Add("log_level", &config.log_level, "debug, info, warning or error");
 }
 
-bool IsModelName(absl::string_view name) {
-  if (name.empty() || name.size() > 64) return false;
-  for (const char c : name) {
-    if (!absl::ascii_isalnum(c) && c != '.' && c != '_' && c != '-') return false;
-  }
-  return true;
-}
-
 void AddMiniature(const Texts& texts, ServerConfig& config, std::vector<std::string>& faults) {
   PairModels models = texts.shared;
   if (const absl::Status taken = TakeMiniature(models); !taken.ok()) {
@@ -76,22 +66,9 @@ void AddMiniature(const Texts& texts, ServerConfig& config, std::vector<std::str
 }
 
 void ReadModels(const Texts& texts, ServerConfig& config, std::vector<std::string>& faults) {
-  if (!texts.shared.checkpoint.empty()) config.models.push_back({"default", texts.shared});
-  for (const std::string& text : texts.model) {
-    const std::pair<std::string, std::string> parts = absl::StrSplit(text, absl::MaxSplits('=', 1));
-    if (!IsModelName(parts.first) || parts.second.empty()) {
-      faults.push_back(absl::StrCat("model is \"", text,
-                                    "\"; wants NAME=CHECKPOINT with a name of at most 64 [A-Za-z0-9._-]"));
-      continue;
-    }
-    ModelSpec& spec = config.models.emplace_back(ModelSpec{parts.first, texts.shared});
-    spec.models.checkpoint = parts.second;
-  }
-  std::set<std::string> names;
-  for (const ModelSpec& spec : config.models) {
-    if (!names.insert(spec.name).second) {
-      faults.push_back(absl::StrCat("model name \"", spec.name, "\" is given twice; wants each once"));
-    }
+  for (NamedModel& named : ReadNamedModels(texts.shared.checkpoint, texts.model, faults)) {
+    ModelSpec& spec = config.models.emplace_back(ModelSpec{std::move(named.name), texts.shared});
+    spec.models.checkpoint = std::move(named.checkpoint);
   }
   if (config.models.empty() && faults.empty()) {
     AddMiniature(texts, config, faults);
