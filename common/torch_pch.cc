@@ -1,1 +1,1 @@
-// Owns the precompiled torch headers that every torch target reuses; see ip2p_use_torch.
+// Owns the precompiled torch headers that every torch target reuses; see ip2p_precompiled.
