@@ -2,12 +2,12 @@
 # Sets up, builds and runs every check and test, on a machine where nothing was prepared.
 #
 #   bash tests/run.sh [--full] [PART ...]
-#     --full   also what takes long: each GoogleTest in a process of its own (ctest), clang-tidy, ASan/UBSan and TSan
-#              builds, the clang build, the benchmarks, the images where docker or buildah is, and the fault tests at
-#              their full size (IP2P_FULL=1)
+#     --full   also what takes long: the fuzz targets' corpora, each GoogleTest in a process of its own (ctest),
+#              clang-tidy, ASan/UBSan and TSan builds, the clang build, the benchmarks, the images where docker or
+#              buildah is, models of the published sizes, and the fault tests at their full size (IP2P_FULL=1)
 #     PART     only these, in the order below (setup and build come first when a part needs them)
 #
-#   setup build format proto fuzz gtest [ctest tidy sanitize clang bench docker] pytest
+#   setup build format proto gtest [fuzz ctest tidy sanitize clang bench docker] pytest
 #
 # A part that fails fails the run, yet the others still run, so that one run tells everything. Ends with pytest's own
 # summary, the names of the failed parts and their count. Exit code: 0 all passed, 1 a part failed, 2 usage.
@@ -15,8 +15,8 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 exec </dev/null
 
-EVERY=(setup build format proto fuzz gtest pytest)
-EVERY_FULL=(setup build format proto fuzz gtest ctest tidy sanitize clang bench docker pytest)
+EVERY=(setup build format proto gtest pytest)
+EVERY_FULL=(setup build format proto gtest fuzz ctest tidy sanitize clang bench docker pytest)
 
 full=no
 wanted=()

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPTokenizer
 
 import clip_models
-from conftest import BIN
+from conftest import BIN, only_full
 
 PROBE = BIN / "tests/clip_probe"
 FEATURES = 1e-4  # of unit features, in fp32; measured 2e-7
@@ -74,7 +74,8 @@ def test_features_and_scores(tmp_path, name, size):
     compare(tmp_path, name, pictures(5, size), TEXTS)
 
 
-@pytest.mark.parametrize("name", ["ViT-B/32", "ViT-B/16", "ViT-L/14", "ViT-L/14@336px", "ViT-H/14"])
+@pytest.mark.parametrize("name", ["ViT-B/32", "ViT-B/16", *(pytest.param(name, marks=only_full) for name in
+                                                            ("ViT-L/14", "ViT-L/14@336px", "ViT-H/14"))])  # fmt: skip
 def test_published_shapes(tmp_path, name):
     compare(tmp_path, name, pictures(2, (256, 256)), TEXTS[:2])
 

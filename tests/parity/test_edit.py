@@ -6,6 +6,7 @@ import pathlib
 import numpy as np
 import pytest
 import torch
+from conftest import only_full
 from diffusers import EulerAncestralDiscreteScheduler, StableDiffusionInstructPix2PixPipeline
 from PIL import Image, ImageOps
 
@@ -107,6 +108,7 @@ def test_every_layout_gives_the_same_file(ip2p, checkpoint, tmp_path):
     assert files[0] == files[1] == files[2]
 
 
+@only_full
 def test_full_size_sd15(ip2p, checkpoint, tmp_path):
     photo = fitted(Image.open(PHOTO), 128)
     ours = our_edit(ip2p, checkpoint("sd15"), PHOTO, tmp_path / "out.png", "make it snow", 3, 1, "--resolution", 128)

@@ -8,7 +8,7 @@ import clip_models
 import numpy as np
 import pytest
 import torch
-from conftest import BIN
+from conftest import BIN, only_full
 from pair_reference import PairReference
 from PIL import Image
 from test_clip import clip_similarity
@@ -117,6 +117,7 @@ def test_lower_precisions_stay_near(checkpoint, tmp_path, precision):
 FAST_PRECISIONS = ["fp32"] + (["bf16"] if "avx512_bf16" in pathlib.Path("/proc/cpuinfo").read_text() else [])
 
 
+@only_full
 @pytest.mark.parametrize("precision", FAST_PRECISIONS)
 def test_full_size_batches_change_nothing(checkpoint, tmp_path, precision):
     """At SD 1.5's size, where oneDNN's results for a row depend on how many rows there are."""
@@ -128,5 +129,6 @@ def test_full_size_batches_change_nothing(checkpoint, tmp_path, precision):
     assert all(np.array_equal(a, b) for a, b in zip(pictures[1], pictures[3]))
 
 
+@only_full
 def test_full_size(checkpoint, tmp_path):
     list(compare(tmp_path, checkpoint("sd15-4ch"), steps=3, resolution=128, seeds=[1], min_p2p=0.4, max_p2p=0.9))

@@ -4,7 +4,6 @@ The reference's formulas stand here as the original has them (ddpm_edit.py, ddim
 networks and torch's own AdamW. Both sides get the same weights, pictures, noise, timesteps and dropout numbers.
 """
 
-import os
 import subprocess
 
 import pytest
@@ -14,7 +13,7 @@ from diffusers.training_utils import compute_snr
 from safetensors.torch import load_file, save_file
 from test_model import load_text
 
-from conftest import BIN
+from conftest import BIN, only_full
 
 TOLERANCE = 1e-4  # of the largest value of a tensor; measured 1.6e-5 (gradients), 3.4e-6 (weights and averages)
 BATCH, SIDE, RATE, DECAY, UNCOND = 4, 64, 1e-4, 0.9999, 0.05
@@ -185,7 +184,7 @@ def test_one_step_and_ten(config, objective, words, checkpoint, tmp_path):
     print(config, objective, *words, f"{share:.0%} of elements", {k: f"{v:.1e}" for k, v in worst.items()})
 
 
-@pytest.mark.skipif(os.environ.get("IP2P_FULL") != "1", reason="5 GB and a minute; tests/run.sh --full")
+@only_full
 def test_loss_at_full_size(checkpoint, tmp_path):
     model = checkpoint("sd15-4ch")
     inputs = make_inputs(1, SIDE // 8)
