@@ -133,32 +133,32 @@ def test_slow_clients_are_cut_off(gateway):
 
 
 def test_a_flood_of_slow_clients_leaves_good_ones_alone(gateway, capsys):
-    def good_times(requests=500):
-        times = []
-        for _ in range(requests):
-            begin = time.perf_counter()
-            assert gateway.get("/healthz") == {"status": "serving"}
-            times.append(time.perf_counter() - begin)
-        return times
+    def good_p99(blocks=7, requests=1000):
+        """Milliseconds, the median of several: a machine that hiccups does so in some."""
+        found = []
+        for _ in range(blocks):
+            times = []
+            for _ in range(requests):
+                begin = time.perf_counter()
+                assert gateway.get("/healthz") == {"status": "serving"}
+                times.append((time.perf_counter() - begin) * 1000)
+            found.append(statistics.quantiles(times, n=100)[98])
+        return statistics.median(found)
 
-    alone = good_times()
+    alone = good_p99()
     # A process of its own: its threads would stop our clock.
     flood = subprocess.Popen([sys.executable, ROOT / "tests/fakes/slow_clients.py", str(gateway.port), str(SLOW_CLIENTS)],
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert select.select([flood.stdout], [], [], 60)[0]
         assert flood.stdout.readline() == "cut\n"  # it has come to its height
-        beside = good_times()
+        beside = good_p99()
         assert flood.poll() is None
     finally:
         flood.communicate(timeout=60)
 
-    def p99(times):
-        return statistics.quantiles(times, n=100)[98] * 1000
-
     with capsys.disabled():
-        print(f"\ngood p99 alone {p99(alone):.2f} ms, beside {SLOW_CLIENTS} slow clients {p99(beside):.2f} ms, "
-              f"median {statistics.median(alone) * 1000:.2f} and {statistics.median(beside) * 1000:.2f} ms")
+        print(f"\ngood p99 alone {alone:.2f} ms, beside {SLOW_CLIENTS} slow clients {beside:.2f} ms, {beside / alone:.2f} x")
 
 
 def test_one_connection_carries_many_requests(gateway):
