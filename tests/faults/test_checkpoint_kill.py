@@ -3,7 +3,6 @@
 20 kills; with IP2P_FULL=1 (tests/run.sh --full) 200. A kill comes at a random moment after the first step of a start.
 """
 
-import os
 import pathlib
 import random
 import subprocess
@@ -11,9 +10,10 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+from conftest import FULL
 from training_runs import command, digests, latest, train, write_dataset, write_job  # noqa: E402
 
-KILLS = 200 if os.environ.get("IP2P_FULL") == "1" else 20
+KILLS = 200 if FULL else 20
 
 
 def wait_for_step(run, process):

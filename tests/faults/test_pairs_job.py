@@ -5,7 +5,6 @@ moments are the subject here, so the clock is asked, but nothing is expected of 
 """
 
 import json
-import os
 import pathlib
 import random
 import resource
@@ -16,10 +15,11 @@ import time
 
 import pytest
 import yaml
+from conftest import FULL
 from indexed_job import IndexedJob, clean_environment
 from pairs import PROMPTS, PairJobs
 
-KILLS = 50 if os.environ.get("IP2P_FULL") == "1" else 10
+KILLS = 50 if FULL else 10
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 

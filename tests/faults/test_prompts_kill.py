@@ -12,10 +12,9 @@ import threading
 import time
 
 import pytest
-from conftest import BIN
+from conftest import BIN, FULL
 from openai_fake import FAULTS, GRACE_S, OpenAiFake
 
-FULL = os.environ.get("IP2P_FULL") == "1"
 CAPTIONS, KILLS = (10_000, 20) if FULL else (1_000, 5)
 KEY = "sk-canary-8f2d61c09b7e4a35"
 MODEL = "gpt-4o-mini"

@@ -8,9 +8,9 @@ import os
 import subprocess
 import sys
 
-from conftest import BIN
+from conftest import BIN, FULL
 
-FEW, MANY = 10_000, 1_000_000 if os.environ.get("IP2P_FULL") == "1" else 200_000
+FEW, MANY = 10_000, 1_000_000 if FULL else 200_000
 MOST_MB = 100
 # Hash and index (16 bytes), held twice while they are sorted or a vector grows, and the bits of what is done.
 BYTES_A_CAPTION = 40

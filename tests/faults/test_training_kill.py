@@ -14,10 +14,10 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
+from conftest import FULL
 from server import stubs  # noqa: F401
 from training_server import FINAL, RESTARTING, RUNNING, SUCCEEDED, Cluster
 
-FULL = bool(os.environ.get("IP2P_FULL"))
 KILLS = 20 if FULL else 4
 NOTICED_S = 5
 STEPS = 12 * KILLS + 12

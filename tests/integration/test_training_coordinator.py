@@ -8,10 +8,10 @@ import time
 
 import grpc
 import pytest
+from conftest import FULL
 from server import stubs  # noqa: F401
 from training_server import CANCELLED, FAILED, FINAL, PAUSED, RESTARTING, RUNNING, SUCCEEDED, Cluster, code_of
 
-FULL = bool(os.environ.get("IP2P_FULL"))
 NOTICED_S = 5
 
 

@@ -6,21 +6,19 @@ text-to-image, and the edit stage, start from what earlier stages made (their fi
 
 import json
 import math
-import os
 import shutil
 import signal
 import subprocess
 import time
 
 import pytest
-from conftest import ROOT
+from conftest import FULL, ROOT, only_full
 
 SHAPES = ROOT / "deploy" / "models" / "shapes"
 # Those that were trained so far, in their order.
 STAGES = [name for name in ("vae-crops", "vae", "clip-first", "clip", "text-to-image-first", "text-to-image",
                            "edit")
           if (SHAPES / "curves" / f"{name}.jsonl").exists()]  # fmt: skip
-FULL = os.environ.get("IP2P_FULL") == "1"
 
 
 def curve(path):
@@ -67,7 +65,7 @@ def first_steps(spec, run, steps, patience):
 @pytest.mark.parametrize(("stage", "steps"), [
     ("vae-crops", 100 if FULL else 12),
     ("clip-first", 100 if FULL else 6),
-    pytest.param("text-to-image-first", 100, marks=pytest.mark.skipif(not FULL, reason="encodes 20,000 pictures; --full")),
+    pytest.param("text-to-image-first", 100, marks=only_full),
 ])  # fmt: skip
 def test_the_first_steps_give_the_committed_losses(stage, steps, pictures, tmp_path):
     configs = tmp_path / "configs"
