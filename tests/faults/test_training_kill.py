@@ -13,8 +13,8 @@ import time
 
 import numpy as np
 import pytest
-from PIL import Image
 from conftest import FULL
+from PIL import Image
 from server import stubs  # noqa: F401
 from training_server import FINAL, RESTARTING, RUNNING, SUCCEEDED, Cluster
 
