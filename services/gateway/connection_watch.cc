@@ -3,10 +3,17 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <utility>
 #include <vector>
 
 namespace ip2p::gateway {
+namespace {
+
+constexpr size_t kLeastPortion = 16;  // cut off in a sweep
+
+}  // namespace
 
 bool IsTooSlow(const ConnectionState& state, int open, absl::Time now, const WatchLimits& limits) {
   const absl::Duration spent = now - state.since;
@@ -62,15 +69,28 @@ void ConnectionWatch::Sweep(absl::Time now) {
     // The lock also keeps the sockets from being closed, and their numbers from being used again.
     absl::MutexLock lock(&mutex_);
     std::vector<pollfd> sockets;
-    std::vector<Entry*> working;
+    std::vector<Entry*> slow, working;
     for (auto& [key, entry] : entries_) {
+      if (entry.cut) continue;
       if (IsTooSlow(entry.state, static_cast<int>(entries_.size()), now, limits_)) {
-        ::shutdown(entry.socket, SHUT_RDWR);  // the library sees the end and closes it
-        if (entry.departure != nullptr) gone.push_back(entry.departure);
+        slow.push_back(&entry);
       } else if (entry.state.phase == Phase::kWorking && !entry.hung_up) {
         sockets.push_back({.fd = entry.socket, .events = POLLRDHUP, .revents = 0});
         working.push_back(&entry);
       }
+    }
+    // The event thread closes what is cut off here, and good clients wait meanwhile: a portion at a time, the
+    // slowest first.
+    const size_t portion = std::max(kLeastPortion, entries_.size() / 16);
+    if (slow.size() > portion) {
+      const auto longer = [](const Entry* a, const Entry* b) { return a->state.since < b->state.since; };
+      std::nth_element(slow.begin(), slow.begin() + static_cast<std::ptrdiff_t>(portion), slow.end(), longer);
+      slow.resize(portion);
+    }
+    for (Entry* entry : slow) {
+      entry->cut = true;
+      ::shutdown(entry->socket, SHUT_RDWR);  // the library sees the end and closes it
+      if (entry->departure != nullptr) gone.push_back(entry->departure);
     }
     if (::poll(sockets.data(), sockets.size(), 0) > 0) {
       for (size_t i = 0; i < sockets.size(); ++i) {

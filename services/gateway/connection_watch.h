@@ -52,7 +52,8 @@ class ConnectionWatch {
   // Whose departure to announce when the peer of a working connection hangs up; null: nobody's.
   void SetDeparture(const void* key, std::shared_ptr<Departure> departure);
 
-  // Cuts the slow ones and announces departures. To be called a few times a second.
+  // Cuts slow ones, a sixteenth of all connections or 16 at most, and announces departures. To be called a
+  // few times a second.
   void Sweep(absl::Time now);
   int open() const;
 
@@ -60,6 +61,7 @@ class ConnectionWatch {
   struct Entry {
     int socket = -1;
     bool hung_up = false;
+    bool cut = false;  // the event thread has yet to close it
     ConnectionState state;
     std::shared_ptr<Departure> departure;
   };

@@ -3,8 +3,9 @@
 
     slow_clients.py PORT COUNT
 
-Keeps COUNT connections to 127.0.0.1:PORT open, each of which sends one more byte of a header twice a second; one that
-is cut off is followed by a new one. Prints "cut" when the first was; goes on until its standard input ends.
+Keeps COUNT connections to 127.0.0.1:PORT open, each of which sends one more byte of a header twice a second, at a time
+of its own as foreign clients do; one that is cut off is followed by a new one. Prints "cut" when the first was; goes on
+until its standard input ends.
 """
 
 import select
@@ -12,6 +13,7 @@ import socket
 import sys
 
 EVERY_SECONDS = 0.5
+PORTIONS = 50  # of the clients that send together
 
 
 def connect(port):
@@ -33,17 +35,19 @@ def is_cut(client):
 
 def main():
     port, count = int(sys.argv[1]), int(sys.argv[2])
-    clients = []
+    clients = [connect(port) for _ in range(count)]
     told = False
-    while not select.select([sys.stdin], [], [], EVERY_SECONDS)[0]:
-        clients += [connect(port) for _ in range(count - len(clients))]
-        cut = [client for client in clients if is_cut(client)]
-        for client in cut:
-            client.close()
-        clients = [client for client in clients if client not in cut]
-        if cut and not told:
-            told = True
-            print("cut", flush=True)
+    turn = 0
+    while not select.select([sys.stdin], [], [], EVERY_SECONDS / PORTIONS)[0]:
+        for i in range(turn, count, PORTIONS):
+            if not is_cut(clients[i]):
+                continue
+            clients[i].close()
+            clients[i] = connect(port)
+            if not told:
+                told = True
+                print("cut", flush=True)
+        turn = (turn + 1) % PORTIONS
 
 
 if __name__ == "__main__":

@@ -46,6 +46,30 @@ TEST(TooSlowTest, AnAnswerHasTimeForItsSizeAndWorkHasAllTime) {
   EXPECT_FALSE(IsTooSlow(At(Phase::kWorking), 1, kBegin + absl::Hours(5), limits));
 }
 
+TEST(ConnectionWatchTest, CutsAPortionAtATimeTheSlowestFirst) {
+  ConnectionWatch watch({.max_connections = 1000});
+  constexpr int kConnections = 40;
+  int sockets[kConnections][2];
+  for (int i = 0; i < kConnections; ++i) {
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, sockets[i]), 0);
+    // The first opened is the last in the map's order.
+    watch.Opened(&sockets[kConnections - 1 - i], sockets[i][0], kBegin + absl::Milliseconds(i));
+  }
+  const auto is_cut = [&sockets](int i) {
+    char byte;
+    return ::recv(sockets[i][1], &byte, 1, MSG_DONTWAIT) == 0;
+  };
+  watch.Sweep(kBegin + absl::Seconds(11));
+  for (int i = 0; i < kConnections; ++i) EXPECT_EQ(is_cut(i), i < 16) << i;
+  for (int i = 0; i < 16; ++i) watch.Closed(&sockets[kConnections - 1 - i]);
+  watch.Sweep(kBegin + absl::Seconds(11));
+  for (int i = 16; i < kConnections; ++i) EXPECT_EQ(is_cut(i), i < 32) << i;
+  for (auto& [ours, theirs] : sockets) {
+    ::close(ours);
+    ::close(theirs);
+  }
+}
+
 TEST(DepartureTest, StopsOnceAndAlsoWhatComesLater) {
   Departure departure;
   int stopped = 0;
