@@ -31,6 +31,18 @@ std::string Tell(const Object& object, const Wording& wording, size_t nth) {
   return words;
 }
 
+Wording RollWording(Dice& dice, const Scene& scene) {
+  Wording wording;
+  wording.opening = dice.Roll(2) == 0 ? 0 : dice.Roll(static_cast<int>(Openings().size()));
+  for (size_t i = 0; i < scene.objects.size(); ++i) {
+    const Object& object = scene.objects[i];
+    if (object.size) wording.size[i] = dice.Roll(static_cast<int>(Words(*object.size).size()));
+    if (object.place) wording.place[i] = dice.Roll(static_cast<int>(Phrases(*object.place).size()));
+  }
+  wording.background = dice.Roll(static_cast<int>(Phrases(scene.background).size()));
+  return wording;
+}
+
 // Words of a caption, read from the front.
 class WordReader {
  public:
@@ -155,7 +167,7 @@ absl::StatusOr<ToldScene> ParseCaption(std::string_view caption) {
   return told;
 }
 
-ToldScene RandomScene(uint64_t seed) {
+ToldScene RandomScene(uint64_t seed, PlacesTold places) {
   Dice dice(seed);
   ToldScene told;
   told.scene.background = static_cast<Background>(dice.Roll(kBackgrounds));
@@ -168,20 +180,19 @@ ToldScene RandomScene(uint64_t seed) {
       continue;
     }
     if (dice.Roll(3) == 0) object.size = static_cast<Size>(dice.Roll(kSizes));
-    if (dice.Roll(3) == 0) object.place = static_cast<Place>(dice.Roll(kPlaces));
+    if (dice.Roll(3) < static_cast<int>(places)) object.place = static_cast<Place>(dice.Roll(kPlaces));
     if (count == 2 && !told.scene.objects.empty() && object.place == told.scene.objects[0].place) {
       object.place.reset();  // not both in one place
     }
     told.scene.objects.push_back(object);
   }
-  told.wording.opening = dice.Roll(2) == 0 ? 0 : dice.Roll(static_cast<int>(Openings().size()));
-  for (size_t i = 0; i < told.scene.objects.size(); ++i) {
-    const Object& object = told.scene.objects[i];
-    if (object.size) told.wording.size[i] = dice.Roll(static_cast<int>(Words(*object.size).size()));
-    if (object.place) told.wording.place[i] = dice.Roll(static_cast<int>(Phrases(*object.place).size()));
-  }
-  told.wording.background = dice.Roll(static_cast<int>(Phrases(told.scene.background).size()));
+  told.wording = RollWording(dice, told.scene);
   return told;
+}
+
+Wording RandomWording(const Scene& scene, uint64_t seed) {
+  Dice dice(seed);
+  return RollWording(dice, scene);
 }
 
 }  // namespace ip2p::shapes

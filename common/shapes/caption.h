@@ -39,8 +39,14 @@ std::string Caption(const Scene& scene, const Wording& wording);
 // INVALID_ARGUMENT says which word was not understood.
 absl::StatusOr<ToldScene> ParseCaption(std::string_view caption);
 
+// Of how many objects in three the place is told.
+enum class PlacesTold { kSome = 1, kMost = 2, kAll = 3 };
+
 // A scene whose objects can be told from each other and from the background, in some wording. The same for a
 // seed everywhere and for ever.
-ToldScene RandomScene(uint64_t seed);
+ToldScene RandomScene(uint64_t seed, PlacesTold places = PlacesTold::kSome);
+
+// The same for a scene and a seed everywhere and for ever.
+Wording RandomWording(const Scene& scene, uint64_t seed);
 
 }  // namespace ip2p::shapes

@@ -100,11 +100,16 @@ absl::StatusOr<PlacedScene> LayOut(const Scene& scene, uint64_t seed) {
       "the scene's objects do not fit where they are told to be; wants other places or smaller sizes");
 }
 
-SampledScene SampleScene(uint64_t seed, int64_t index) {
+SampledScene SampleScene(uint64_t seed, int64_t index, const SetOptions& set) {
   const uint64_t scene_seed = MixSeed(seed, static_cast<uint64_t>(index));
   SampledScene sample;
-  // RandomScene never tells two objects to be in one place, so a layout is always found.
-  sample.told = RandomScene(scene_seed);
+  // Neither tells two objects to be in one place, so a layout is always found.
+  if (set.alike > 1) {
+    sample.told = AlikeScene(MixSeed(seed, static_cast<uint64_t>(index / set.alike)),
+                             static_cast<int>(index % set.alike), set.places);
+  } else {
+    sample.told = RandomScene(scene_seed, set.places);
+  }
   sample.caption = Caption(sample.told.scene, sample.told.wording);
   sample.placed = *LayOut(sample.told.scene, MixSeed(scene_seed, 2));
   return sample;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/shapes/alike.h"
 #include "common/shapes/caption.h"
 #include "common/shapes/scene.h"
 
@@ -37,12 +38,18 @@ Place PlaceOf(double x, double y);
 // INVALID_ARGUMENT: no or over two objects, or they don't fit where they are told to be.
 absl::StatusOr<PlacedScene> LayOut(const Scene& scene, uint64_t seed);
 
-// A scene of RandomScene, placed, with its caption: number `index` of the set `seed`.
+// What a set has.
+struct SetOptions {
+  PlacesTold places = PlacesTold::kSome;
+  int alike = 1;  // scenes in a family of AlikeScene, 1..kMostAlike; 1: all foreign to each other
+};
+
+// A scene, placed, with its caption: number `index` of the set `seed`.
 struct SampledScene {
   ToldScene told;
   std::string caption;
   PlacedScene placed;
 };
-SampledScene SampleScene(uint64_t seed, int64_t index);
+SampledScene SampleScene(uint64_t seed, int64_t index, const SetOptions& set = {});
 
 }  // namespace ip2p::shapes

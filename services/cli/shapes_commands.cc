@@ -1,7 +1,9 @@
 // `ip2p shapes`: draws pictures of the miniature world, reads what is on a picture, and shows edits side by
 // side.
 #include <atomic>
+#include <map>
 #include <memory>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
@@ -115,6 +117,18 @@ void AddDraw(CLI::App& noun, Console& console, Chosen& chosen) {
   command->add_option("--seed", options.seed, "Sets of different seeds share no scene but by chance")
       ->capture_default_str();
   command->add_option("--resolution", options.side, "Side in px")->capture_default_str();
+  command
+      ->add_option("--places", options.set.places,
+                   "Of how many objects the captions tell the place: some (a third), most (two thirds), all")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, shapes::PlacesTold>{{"some", shapes::PlacesTold::kSome},
+                                                    {"most", shapes::PlacesTold::kMost},
+                                                    {"all", shapes::PlacesTold::kAll}}))
+      ->default_str("some");
+  command
+      ->add_option("--alike", options.set.alike,
+                   "Scenes in a row that differ in little, for `train --group-size`; 1: none")
+      ->capture_default_str();
   command->add_option("--threads", options.threads, "Threads; 0: one a core")
       ->check(CLI::Range(0, 256))
       ->capture_default_str();

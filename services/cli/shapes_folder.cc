@@ -62,7 +62,7 @@ class SetDrawer {
     absl::BlockingCounter left(static_cast<int>(end - begin));
     for (int64_t i = begin; i < end; ++i) {
       pool_.Post([this, &pictures, &left, i, begin] {
-        const shapes::SampledScene sample = shapes::SampleScene(options_.seed, i);
+        const shapes::SampledScene sample = shapes::SampleScene(options_.seed, i, options_.set);
         pictures[static_cast<size_t>(i - begin)] =
             EncodeImage(shapes::DrawScene(sample.placed, options_.side));
         left.DecrementCount();
@@ -86,7 +86,7 @@ class SetDrawer {
     IP2P_ASSIGN_OR_RETURN(AtomicFile captions, AtomicFile::Create(Pathed(folder_, "captions.jsonl")));
     std::unordered_set<std::string> told;
     for (int64_t i = 0; i < options_.count; ++i) {
-      const shapes::SampledScene sample = shapes::SampleScene(options_.seed, i);
+      const shapes::SampledScene sample = shapes::SampleScene(options_.seed, i, options_.set);
       nlohmann::ordered_json line;
       line["file_name"] = absl::StrCat(PromptFolderName(i / kChunk), "/", PictureName(i));
       line["caption"] = sample.caption;
@@ -119,6 +119,10 @@ absl::Status CheckDraw(const DrawOptions& options) {
     return absl::InvalidArgumentError(
         absl::StrCat("resolution is ", options.side, "; wants ", shapes::kLeastSide, "..", kMostSide));
   }
+  if (options.set.alike < 1 || options.set.alike > shapes::kMostAlike) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("alike is ", options.set.alike, "; wants 1..", shapes::kMostAlike));
+  }
   return absl::OkStatus();
 }
 
@@ -128,11 +132,15 @@ absl::StatusOr<DrawReport> DrawFolder(const std::string& folder, const DrawOptio
     return absl::InvalidArgumentError(
         absl::StrCat("the output is ", folder, "; wants a folder here, which `ip2p store cp` copies there"));
   }
-  const RunSettings settings = {{"drawn", "shapes"},
-                                {"world_version", shapes::kWorldVersion},
-                                {"count", options.count},
-                                {"seed", options.seed},
-                                {"resolution", options.side}};
+  RunSettings settings = {{"drawn", "shapes"},
+                          {"world_version", shapes::kWorldVersion},
+                          {"count", options.count},
+                          {"seed", options.seed},
+                          {"resolution", options.side}};
+  // Said where they are not the default, so that sets from before there was a choice are continued.
+  if (options.set.places != shapes::PlacesTold::kSome)
+    settings["places_told"] = static_cast<int>(options.set.places);
+  if (options.set.alike > 1) settings["alike"] = options.set.alike;
   IP2P_ASSIGN_OR_RETURN(const std::unique_ptr<PartitionWriter> writer,
                         PartitionWriter::Open({.dataset = folder, .share = kAllPrompts, .known = settings}));
   IP2P_RETURN_IF_ERROR(writer->Agree(settings));

@@ -21,7 +21,8 @@ namespace ip2p {
 struct DrawOptions {
   int64_t count = 1000;  // 1..10,000,000
   uint64_t seed = 0;
-  int side = shapes::kDefaultSide;                          // px, 32..1024
+  int side = shapes::kDefaultSide;  // px, 32..1024
+  shapes::SetOptions set;
   int threads = 0;                                          // 0: one a core
   const std::atomic<bool>* cancelled = nullptr;             // null: never
   std::function<void(int64_t done, int64_t all)> progress;  // may be null

@@ -1,8 +1,10 @@
 #include <map>
 #include <set>
 
+#include "common/shapes/alike.h"
 #include "common/shapes/caption.h"
 #include "common/shapes/edit_grammar.h"
+#include "common/shapes/layout.h"
 #include "common/shapes/vocabulary.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -73,6 +75,63 @@ TEST(SceneTest, TheSameSeedIsTheSameForEver) {
   EXPECT_EQ(Caption(told.scene, told.wording), Caption(RandomScene(7).scene, RandomScene(7).wording));
   Dice dice(1);
   EXPECT_EQ(dice.Roll(1000), 465);  // SplitMix64 gives 0x910a2dec89025cc1
+}
+
+TEST(SceneTest, PlacesAreToldAsOftenAsAsked) {
+  const auto told = [](PlacesTold places) {
+    int objects = 0, with = 0;
+    for (uint64_t seed = 0; seed < kScenes; ++seed) {
+      for (const Object& object : RandomScene(seed, places).scene.objects) {
+        ++objects;
+        with += object.place.has_value();
+      }
+    }
+    return static_cast<double>(with) / objects;
+  };
+  EXPECT_NEAR(told(PlacesTold::kSome), 0.33, 0.03);
+  EXPECT_NEAR(told(PlacesTold::kMost), 0.65, 0.03);
+  EXPECT_NEAR(told(PlacesTold::kAll), 0.96, 0.03);  // two never in one place
+}
+
+// How many things two scenes of a family tell otherwise, at most; exchanged ones count twice.
+int Differences(const Scene& a, const Scene& b) {
+  int found = a.background != b.background;
+  for (size_t i = 0; i < a.objects.size(); ++i) {
+    const Object &x = a.objects[i], &y = b.objects[i];
+    found += (x.shape != y.shape) + (x.color != y.color) + (x.size != y.size) + (x.place != y.place);
+  }
+  return found;
+}
+
+TEST(AlikeTest, EachDiffersFromTheFirstInOneThing) {
+  for (uint64_t seed = 0; seed < kScenes / 10; ++seed) {
+    const Scene first = AlikeScene(seed, 0, PlacesTold::kAll).scene;
+    EXPECT_EQ(first, RandomScene(seed, PlacesTold::kAll).scene);
+    std::set<std::string> captions;
+    for (int member = 0; member < 8; ++member) {
+      const ToldScene told = AlikeScene(seed, member, PlacesTold::kAll);
+      const auto read = ParseCaption(Caption(told.scene, told.wording));
+      ASSERT_TRUE(read.ok()) << read.status();
+      EXPECT_EQ(read->scene, told.scene);
+      EXPECT_TRUE(LayOut(told.scene, seed).ok());
+      captions.insert(Caption(told.scene, Wording()));
+      for (const Object& object : told.scene.objects)
+        EXPECT_FALSE(Clashes(object.color, told.scene.background));
+      ASSERT_EQ(told.scene.objects.size(), first.objects.size());
+      if (member > 0) {
+        EXPECT_THAT(Differences(first, told.scene), testing::AllOf(testing::Ge(1), testing::Le(2)));
+      }
+    }
+    EXPECT_EQ(captions.size(), 8u);  // none twice
+  }
+}
+
+TEST(AlikeTest, AFamilyCanBeLarge) {
+  std::set<std::string> captions;
+  for (int member = 0; member < kMostAlike; ++member) {
+    captions.insert(Caption(AlikeScene(5, member).scene, Wording()));
+  }
+  EXPECT_EQ(captions.size(), static_cast<size_t>(kMostAlike));
 }
 
 TEST(EditTest, ChangesWhatItSaysAndNothingElse) {

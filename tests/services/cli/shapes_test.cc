@@ -126,8 +126,26 @@ TEST_F(ShapesTest, OtherSettingsAreRefused) {
   EXPECT_THAT(err_.str(), HasSubstr("count is 0; wants 1..10000000"));
   EXPECT_EQ(Run({"shapes", "draw", "--out-dir", Path("new"), "--resolution", "16"}), kExitBadInput);
   EXPECT_THAT(err_.str(), HasSubstr("resolution is 16; wants 32..1024"));
+  EXPECT_EQ(Run({"shapes", "draw", "--out-dir", Path("new"), "--alike", "65"}), kExitBadInput);
+  EXPECT_THAT(err_.str(), HasSubstr("alike is 65; wants 1..64"));
+  EXPECT_EQ(Run({"shapes", "draw", "--out-dir", Path("new"), "--places", "none"}), kExitUsage);
   EXPECT_FALSE(Exists("new"));
   EXPECT_EQ(Run({"shapes", "draw"}), kExitUsage);
+}
+
+TEST_F(ShapesTest, DrawsFamiliesThatTellTheirPlaces) {
+  ASSERT_EQ(Draw("set", {"--count", "24", "--alike", "8", "--places", "all"}), kExitOk) << err_.str();
+  const std::vector<nlohmann::json> lines = Lines(Get("set/metadata.jsonl"));
+  ASSERT_EQ(lines.size(), 24u);
+  for (int i = 0; i < 24; ++i) {
+    const shapes::SampledScene sample =
+        shapes::SampleScene(0, i, {.places = shapes::PlacesTold::kAll, .alike = 8});
+    EXPECT_EQ(lines[static_cast<size_t>(i)]["caption"], sample.caption);
+    EXPECT_EQ(lines[static_cast<size_t>(i)]["scene"]["objects"].size(),
+              lines[static_cast<size_t>(i / 8 * 8)]["scene"]["objects"].size());
+  }
+  EXPECT_EQ(Draw("set", {"--count", "24", "--alike", "8"}), kExitBadInput);
+  EXPECT_THAT(err_.str(), HasSubstr("places_told"));
 }
 
 TEST_F(ShapesTest, ReadsWhatItDrew) {
