@@ -18,10 +18,12 @@ bool IsDiskFault(const absl::Status& status) { return absl::IsUnavailable(status
 
 }  // namespace
 
-ExamplePlace PlaceAt(int64_t size, uint64_t seed, int64_t position) {
-  const int64_t epoch = position / size;
-  const Permutation order(size, MixSeed(seed, static_cast<uint64_t>(epoch)));
-  return {.epoch = epoch, .index = order.At(position % size)};
+ExamplePlace PlaceAt(int64_t size, int group, uint64_t seed, int64_t position) {
+  const int64_t epoch = position / size, place = position % size;
+  const int64_t groups = size / group;
+  if (place >= groups * group) return {.epoch = epoch, .index = place};
+  const Permutation order(groups, MixSeed(seed, static_cast<uint64_t>(epoch)));
+  return {.epoch = epoch, .index = order.At(place / group) * group + place % group};
 }
 
 ExampleLoader::ExampleLoader(const ExampleSource& source, const Options& options)
@@ -81,7 +83,7 @@ absl::Status ExampleLoader::CountDamaged(int64_t index, const absl::Status& faul
 
 absl::StatusOr<Example> ExampleLoader::Load(int64_t ticket) {
   const int64_t position = PositionOf(ticket);
-  ExamplePlace place = PlaceAt(source_.size(), options_.seed, position);
+  ExamplePlace place = PlaceAt(source_.size(), options_.group, options_.seed, position);
   for (int attempt = 1; attempt <= kReplacements; ++attempt) {
     absl::StatusOr<Example> example = LoadPlace(place);
     if (example.ok() || IsDiskFault(example.status())) return example;

@@ -32,12 +32,14 @@ struct BatchShare {
   int64_t PlaceOf(int part, int row) const { return (int64_t{part} * world_size + rank) * rows() + row; }
 };
 
-// The example at `position` of an endless run over `size` examples: each epoch in an order of its own.
+// The example at `position` of an endless run over `size` examples: each epoch in an order of its own. Groups
+// of `group` examples that follow one another stay together, in the order that they have; what is over after
+// the last whole group ends the epoch.
 struct ExamplePlace {
   int64_t epoch = 0;
   int64_t index = 0;
 };
-ExamplePlace PlaceAt(int64_t size, uint64_t seed, int64_t position);
+ExamplePlace PlaceAt(int64_t size, int group, uint64_t seed, int64_t position);
 
 class ExampleLoader {
  public:
@@ -45,6 +47,7 @@ class ExampleLoader {
     BatchShare share;
     AugmentConfig augment;
     uint64_t seed = 0;
+    int group = 1;  // examples that stay together
     int64_t first_step = 0;
     int threads = 2;
     int ahead = 64;  // examples loaded before they are asked for, at most

@@ -12,6 +12,7 @@ namespace ip2p {
 namespace {
 
 constexpr int64_t kMostSteps = 100'000'000;
+constexpr int kMostInGroup = 4096;
 constexpr int kResolutionStep = 64;
 constexpr int kLargestResize = 2048;
 
@@ -107,6 +108,7 @@ absl::Status ValidateTrainConfig(const TrainConfig& c, int world_size) {
   if (parts > 0 && c.batch_size > 0 && c.batch_size % parts != 0)
     faults.Add(absl::StrFormat("batch_size is %d; wants a multiple of accumulation times ranks, %d",
                                c.batch_size, parts));
+  faults.Whole("group_size", c.group_size, 1, kMostInGroup);
   CheckOptimizer(c, faults);
   CheckShares(c, faults);
   CheckPictures(c, faults);
@@ -136,6 +138,7 @@ std::string TrainConfigDigest(const TrainConfig& c) {
   if (c.precision == Precision::kFloat32) absl::StrAppend(&text, " precision=fp32");
   if (c.precision == Precision::kBFloat16) absl::StrAppend(&text, " precision=bf16");
   if (c.min_snr_gamma > 0) absl::StrAppendFormat(&text, " min_snr_gamma=%.17g", c.min_snr_gamma);
+  if (c.group_size > 1) absl::StrAppend(&text, " group=", c.group_size);
   // CLIP's pictures are told apart within a part of the batch.
   if (c.objective == TrainObjective::kClip && c.accumulation > 1)
     absl::StrAppend(&text, " accumulation=", c.accumulation);

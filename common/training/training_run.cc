@@ -136,6 +136,7 @@ absl::Status Run::Prepare() {
   ExampleLoader::Options loader{.share = trainer_->share(),
                                 .augment = augment,
                                 .seed = config.seed,
+                                .group = config.group_size,
                                 .first_step = trainer_->step(),
                                 .threads = options_.loader_threads,
                                 .ahead = 2 * trainer_->share().rows()};

@@ -114,6 +114,8 @@ void AddCourse(FlagAdder<v1::TrainParams>& add) {
   add.Number("--drop-both", &Params::set_drop_both, "Share of samples with neither");
   add.Number("--min-snr-gamma", &Params::set_min_snr_gamma,
              "Weigh strong noise less: min(SNR, gamma); the paper's is 5; 0: all alike");
+  add.Number("--group-size", &Params::set_group_size,
+             "Examples that stay together when the dataset is shuffled, as `shapes draw --alike` makes them");
   add.Number("--checkpoint-every", &Params::set_checkpoint_every, "Steps between checkpoints");
   add.Number("--keep-checkpoints", &Params::set_keep_checkpoints, "Checkpoints kept, newest first");
   add.Number("--validate-every", &Params::set_validate_every, "Steps between validations; 0: none");

@@ -149,6 +149,7 @@ void CheckBatch(const v1::JobSpec& spec, Checker& check) {
   const v1::TrainParams& params = spec.params();
   const size_t before = check.faults.size();
   if (params.has_batch_size()) check.Range("params.batch_size", params.batch_size(), 1, 65536);
+  if (params.has_group_size()) check.Range("params.group_size", params.group_size(), 1, 4096);
   if (params.has_accumulation()) check.Range("params.accumulation", params.accumulation(), 1, 1024);
   if (check.faults.size() > before) return;
   v1::JobSpec filled = spec;
@@ -243,6 +244,7 @@ void FillDefaults(v1::JobSpec& spec) {
   v1::TrainParams& params = *spec.mutable_params();
   if (!params.has_max_steps()) params.set_max_steps(10000);
   if (!params.has_batch_size()) params.set_batch_size(32);
+  if (!params.has_group_size()) params.set_group_size(1);
   if (!params.has_accumulation()) params.set_accumulation(1);
   if (!params.has_learning_rate()) params.set_learning_rate(1e-4);
   if (params.lr_schedule() == v1::LR_SCHEDULE_UNSPECIFIED) params.set_lr_schedule(v1::LR_SCHEDULE_CONSTANT);

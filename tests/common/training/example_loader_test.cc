@@ -50,13 +50,31 @@ std::vector<std::string> Texts(ExampleLoader& loader, int parts) {
 TEST(PlaceAt, EachEpochSeesEachExampleOnce) {
   std::vector<int64_t> first, second;
   for (int64_t i = 0; i < 10; ++i) {
-    EXPECT_EQ(PlaceAt(10, 3, i).epoch, 0);
-    first.push_back(PlaceAt(10, 3, i).index);
-    second.push_back(PlaceAt(10, 3, 10 + i).index);
+    EXPECT_EQ(PlaceAt(10, 1, 3, i).epoch, 0);
+    first.push_back(PlaceAt(10, 1, 3, i).index);
+    second.push_back(PlaceAt(10, 1, 3, 10 + i).index);
   }
   EXPECT_THAT(first, ::testing::UnorderedElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8, 9));
   EXPECT_THAT(second, ::testing::UnorderedElementsAreArray(first));
   EXPECT_NE(first, second);
+}
+
+TEST(PlaceAt, GroupsStayTogether) {
+  std::vector<int64_t> first, second;  // of 11 examples: three groups of 3, and two over
+  for (int64_t i = 0; i < 11; ++i) {
+    first.push_back(PlaceAt(11, 3, 3, i).index);
+    second.push_back(PlaceAt(11, 3, 3, 11 + i).index);
+  }
+  EXPECT_THAT(first, ::testing::UnorderedElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10));
+  EXPECT_THAT(second, ::testing::UnorderedElementsAreArray(first));
+  EXPECT_NE(first, second);
+  for (const size_t begin : {0, 3, 6}) {
+    EXPECT_EQ(first[begin] % 3, 0);
+    EXPECT_EQ(first[begin + 1], first[begin] + 1);
+    EXPECT_EQ(first[begin + 2], first[begin] + 2);
+  }
+  EXPECT_EQ(first[9], 9);
+  EXPECT_EQ(PlaceAt(2, 3, 3, 1).index, 1);  // fewer than a group
 }
 
 TEST(ExampleLoader, OrderDependsOnNeitherThreadsNorStart) {

@@ -86,6 +86,7 @@ TEST(TrainConfig, DigestFollowsWhatDecidesTheWeights) {
   };
   differs([](TrainConfig& c) { c.seed = 1; });
   differs([](TrainConfig& c) { c.min_snr_gamma = 5; });
+  differs([](TrainConfig& c) { c.group_size = 8; });
   differs([](TrainConfig& c) { c.precision = Precision::kBFloat16; });
   differs([](TrainConfig& c) { c.optimizer = TrainOptimizer::kAdamW8Bit; });
 }

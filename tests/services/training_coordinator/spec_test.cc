@@ -156,12 +156,14 @@ TEST_F(SpecTest, NumbersThatAreNone) {
   params().set_weight_decay(std::nan(""));
   params().set_adam_beta1(1);
   params().set_adam_epsilon(infinite);
+  params().set_group_size(0);
   params().set_max_grad_norm(-1);
   params().set_ema_decay(1);
   params().set_max_steps(0);
   EXPECT_THAT(Fault(), AllOf(HasSubstr("weight_decay is nan"), HasSubstr("adam_beta1 is 1"),
                              HasSubstr("adam_epsilon is inf"), HasSubstr("max_grad_norm is -1"),
-                             HasSubstr("ema_decay is 1"), HasSubstr("max_steps is 0")));
+                             HasSubstr("ema_decay is 1"), HasSubstr("max_steps is 0"),
+                             HasSubstr("group_size is 0; wants 1..4096")));
 }
 
 TEST_F(SpecTest, RequestIdsAreNames) {
