@@ -39,11 +39,15 @@ TEST(FreshStart, WeightsAreInitialisedAsTorchAndTransformersDo) {
   EXPECT_TRUE(torch::equal(Get(start->model.vae, "decoder.conv_norm_out.weight"), torch::ones({8})));
   EXPECT_TRUE(torch::equal(Get(start->model.vae, "decoder.conv_norm_out.bias"), torch::zeros({8})));
   const TensorMap& text = start->model.text_encoder;
-  EXPECT_NEAR(Get(text, "text_model.embeddings.token_embedding.weight").std().item<double>(), 0.02, 0.002);
+  EXPECT_NEAR(Get(text, "text_model.embeddings.token_embedding.weight").std().item<double>(), 1, 0.1);
   // hidden^-1/2 (2 layers)^-1/2 with 32 and 1.
   EXPECT_NEAR(Get(text, "text_model.encoder.layers.0.self_attn.q_proj.weight").std().item<double>(),
               1 / std::sqrt(32.0) / std::sqrt(2.0), 0.02);
   EXPECT_EQ(Get(text, "text_model.encoder.layers.0.self_attn.q_proj.bias").abs().sum().item<double>(), 0);
+  // Its layers add nothing yet.
+  EXPECT_EQ(Get(text, "text_model.encoder.layers.0.self_attn.out_proj.weight").abs().sum().item<double>(), 0);
+  EXPECT_EQ(Get(text, "text_model.encoder.layers.0.mlp.fc2.weight").abs().sum().item<double>(), 0);
+  EXPECT_GT(Get(text, "text_model.encoder.layers.0.mlp.fc1.weight").abs().sum().item<double>(), 0);
 }
 
 TEST(FreshStart, ASeedIsOneModel) {
