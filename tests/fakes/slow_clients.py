@@ -13,7 +13,6 @@ import socket
 import sys
 
 EVERY_SECONDS = 0.5
-PORTIONS = 50  # of the clients that send together
 
 
 def connect(port):
@@ -38,16 +37,14 @@ def main():
     clients = [connect(port) for _ in range(count)]
     told = False
     turn = 0
-    while not select.select([sys.stdin], [], [], EVERY_SECONDS / PORTIONS)[0]:
-        for i in range(turn, count, PORTIONS):
-            if not is_cut(clients[i]):
-                continue
-            clients[i].close()
-            clients[i] = connect(port)
+    while not select.select([sys.stdin], [], [], EVERY_SECONDS / count)[0]:
+        if is_cut(clients[turn]):
+            clients[turn].close()
+            clients[turn] = connect(port)
             if not told:
                 told = True
                 print("cut", flush=True)
-        turn = (turn + 1) % PORTIONS
+        turn = (turn + 1) % count
 
 
 if __name__ == "__main__":
