@@ -140,7 +140,11 @@ class Store:
                 pass
 
             def _answer(self):
-                body = self.rfile.read(int(self.headers.get("content-length") or 0))
+                length = int(self.headers.get("content-length") or 0)
+                body = self.rfile.read(length)
+                if len(body) < length:  # its client died while sending
+                    self.close_connection = True
+                    return
                 headers = {k.lower(): v for k, v in self.headers.items()}
                 request = Request(self.command, self.path, headers, body)
                 with store.lock:
