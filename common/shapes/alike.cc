@@ -17,7 +17,7 @@ bool CanBe(const Scene& scene) {
   }
   if (scene.objects.size() < 2) return true;
   const Object &first = scene.objects[0], &second = scene.objects[1];
-  if (first.shape == second.shape && first.color == second.color) return false;
+  if (AreTwins(first, second)) return false;
   return !first.place || first.place != second.place;
 }
 

@@ -160,8 +160,7 @@ absl::StatusOr<ToldScene> ParseCaption(std::string_view caption) {
     break;
   }
   if (!words.Done()) return NotUnderstood(words, "a place, a background or the end");
-  if (told.scene.objects.size() == 2 && first.shape == told.scene.objects[1].shape &&
-      first.color == told.scene.objects[1].color) {
+  if (told.scene.objects.size() == 2 && AreTwins(first, told.scene.objects[1])) {
     return absl::InvalidArgumentError("the caption names the same object twice; wants two that differ");
   }
   return told;
@@ -175,10 +174,7 @@ ToldScene RandomScene(uint64_t seed, PlacesTold places) {
   while (static_cast<int>(told.scene.objects.size()) < count) {
     Object object{static_cast<Shape>(dice.Roll(kShapes)), static_cast<Color>(dice.Roll(kColors))};
     if (Clashes(object.color, told.scene.background)) continue;
-    if (!told.scene.objects.empty() && object.shape == told.scene.objects[0].shape &&
-        object.color == told.scene.objects[0].color) {
-      continue;
-    }
+    if (!told.scene.objects.empty() && AreTwins(object, told.scene.objects[0])) continue;
     if (dice.Roll(3) == 0) object.size = static_cast<Size>(dice.Roll(kSizes));
     if (dice.Roll(3) < static_cast<int>(places)) object.place = static_cast<Place>(dice.Roll(kPlaces));
     if (count == 2 && !told.scene.objects.empty() && object.place == told.scene.objects[0].place) {

@@ -10,7 +10,7 @@ namespace {
 
 bool HasTwins(const Scene& scene) {
   const auto& objects = scene.objects;
-  return objects.size() == 2 && objects[0].shape == objects[1].shape && objects[0].color == objects[1].color;
+  return objects.size() == 2 && AreTwins(objects[0], objects[1]);
 }
 
 void AddIfPossible(const SceneEdit& edit, const Scene& scene, std::vector<SceneEdit>& edits) {

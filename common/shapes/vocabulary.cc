@@ -74,6 +74,8 @@ std::optional<Color> ColorOf(std::string_view word) {
   return std::nullopt;
 }
 
+bool AreTwins(const Object& a, const Object& b) { return a.shape == b.shape && a.color == b.color; }
+
 bool Clashes(Color color, Background background) {
   switch (background) {
     case Background::kWhite:

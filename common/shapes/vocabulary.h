@@ -28,6 +28,9 @@ std::optional<Color> ColorOf(std::string_view word);
 // Whether an object of that colour would drown in that background.
 bool Clashes(Color color, Background background);
 
+// Whether no words but a place or a size tell them apart: no scene has such two.
+bool AreTwins(const Object& a, const Object& b);
+
 std::string Concat(std::initializer_list<std::string_view> parts);
 
 // "a red" or "an orange".

@@ -127,7 +127,7 @@ void AddDraw(CLI::App& noun, Console& console, Chosen& chosen) {
       ->default_str("some");
   command
       ->add_option("--alike", options.set.alike,
-                   "Scenes in a row that differ in little, for `train --group-size`; 1: none")
+                   "Scenes in a row that differ in little, for `train start --group-size`; 1: none")
       ->capture_default_str();
   command->add_option("--threads", options.threads, "Threads; 0: one a core")
       ->check(CLI::Range(0, 256))
