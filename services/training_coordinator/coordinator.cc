@@ -239,7 +239,7 @@ absl::StatusOr<JobView> Coordinator::Cancel(const std::string& job_id, bool save
   return View(*live);
 }
 
-absl::Status Coordinator::Delete(const std::string& job_id) {
+absl::StatusOr<bool> Coordinator::Delete(const std::string& job_id) {
   {
     absl::MutexLock lock(&mutex_);
     IP2P_ASSIGN_OR_RETURN(Live * live, Find(job_id));
@@ -247,10 +247,7 @@ absl::Status Coordinator::Delete(const std::string& job_id) {
       return absl::FailedPreconditionError(
           absl::StrCat("job ", job_id, " is ", StateName(live->job.state), "; wants one that has ended"));
     }
-    if (live->job.launched) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("workers of job ", job_id, " are still on their way out; wants them gone"));
-    }
+    if (live->job.launched) return false;
     if (live->deleting) return absl::AbortedError("another DeleteJob of this job is going on");
     live->deleting = true;
   }
@@ -264,7 +261,7 @@ absl::Status Coordinator::Delete(const std::string& job_id) {
   IP2P_RETURN_IF_ERROR(Save({.erased_job = job_id}));
   id_of_request_.erase(live->job.request_id);
   jobs_.erase(job_id);
-  return absl::OkStatus();
+  return true;
 }
 
 absl::StatusOr<int64_t> Coordinator::OrderSave(const std::string& job_id) {

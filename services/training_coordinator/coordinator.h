@@ -108,7 +108,8 @@ class Coordinator {
   absl::StatusOr<JobView> Pause(const std::string& job_id);
   absl::StatusOr<JobView> Resume(const std::string& job_id, std::optional<int64_t> from_step);
   absl::StatusOr<JobView> Cancel(const std::string& job_id, bool save_checkpoint);
-  absl::Status Delete(const std::string& job_id);
+  // False while workers of the ended job are still on their way out: to be asked again.
+  absl::StatusOr<bool> Delete(const std::string& job_id);
 
   // Orders a checkpoint of a running job; gives the step.
   absl::StatusOr<int64_t> OrderSave(const std::string& job_id);

@@ -207,7 +207,8 @@ TrainingService::Unary* TrainingService::DeleteJob(Context* context, const Bytes
   return UnaryCall<v1::DeleteJobRequest, v1::DeleteJobResponse>::Begin(
       context, parts_.slow_calls, "DeleteJob", request, response,
       [this](const v1::DeleteJobRequest& wire) -> Answer<v1::DeleteJobResponse> {
-        IP2P_RETURN_IF_ERROR(parts_.coordinator->Delete(wire.job_id()));
+        IP2P_ASSIGN_OR_RETURN(const bool deleted, parts_.coordinator->Delete(wire.job_id()));
+        if (!deleted) return std::optional<v1::DeleteJobResponse>();
         parts_.logs->Forget(wire.job_id());
         return std::optional<v1::DeleteJobResponse>(std::in_place);
       });

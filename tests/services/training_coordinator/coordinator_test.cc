@@ -380,14 +380,15 @@ TEST_F(CoordinatorTest, EachJobHasAMirrorThatGoesWithIt) {
   EXPECT_EQ((*coordinator_->Group(Worker(id)))->mirror, "s3://bucket/runs/" + id);
 
   ASSERT_TRUE(coordinator_->Cancel(id, false).ok());
+  EXPECT_FALSE(*coordinator_->Delete(id)) << "its workers are not gone yet";
   launcher_.End(Key(id), 0, kExitStopped);
   Tick();
   objects["bucket/runs/" + id + "/metrics.jsonl"] = "lines";
   fault = absl::UnavailableError("away");
-  EXPECT_TRUE(absl::IsUnavailable(coordinator_->Delete(id)));
+  EXPECT_TRUE(absl::IsUnavailable(coordinator_->Delete(id).status()));
   EXPECT_TRUE(coordinator_->Get(id).ok()) << "to be deleted again";
   fault = absl::OkStatus();
-  ASSERT_TRUE(coordinator_->Delete(id).ok());
+  ASSERT_TRUE(*coordinator_->Delete(id));
   EXPECT_TRUE(objects.empty());
   EXPECT_TRUE(absl::IsNotFound(coordinator_->Get(id).status()));
   coordinator_.reset();
@@ -396,12 +397,12 @@ TEST_F(CoordinatorTest, EachJobHasAMirrorThatGoesWithIt) {
 TEST_F(CoordinatorTest, DeleteForgetsTheJobButNotWhatIsPinned) {
   Open();
   const std::string id = Submit("a");
-  EXPECT_TRUE(absl::IsFailedPrecondition(coordinator_->Delete(id)));
+  EXPECT_TRUE(absl::IsFailedPrecondition(coordinator_->Delete(id).status()));
   ASSERT_TRUE(coordinator_->Cancel(id, false).ok());
   std::filesystem::create_directories(folders_.Checkpoint(id, 10));
   std::filesystem::create_directories(folders_.Checkpoint(id, 20));
   ASSERT_TRUE(folders_.Pin(id, 10).ok());
-  ASSERT_TRUE(coordinator_->Delete(id).ok());
+  ASSERT_TRUE(*coordinator_->Delete(id));
   EXPECT_TRUE(absl::IsNotFound(coordinator_->Get(id).status()));
   EXPECT_TRUE(disk_.jobs.empty());
   EXPECT_TRUE(std::filesystem::exists(folders_.Checkpoint(id, 10)));
