@@ -125,7 +125,7 @@ TextEncoderConfig ReadTextTower(ConfigReader& reader) {
   c.vocab_size = reader.Int("vocab_size", 49408, 1, 1 << 24);
   c.hidden_size = reader.Int("hidden_size", 512, 1, kMaxWidth);
   c.intermediate_size = reader.Int("intermediate_size", 2048, 1, 4 * kMaxWidth);
-  c.num_layers = reader.Int("num_hidden_layers", 12, 1, kMaxLayers);
+  c.num_layers = reader.Int("num_hidden_layers", 12, 0, kMaxLayers);
   c.num_heads = reader.Int("num_attention_heads", 8, 1, kMaxWidth);
   c.max_positions = reader.Int("max_position_embeddings", 77, 2, 1 << 16);
   CheckHeads(reader, c.num_heads, c.hidden_size);

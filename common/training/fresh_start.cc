@@ -3,8 +3,10 @@
 
 #include <cmath>
 #include <functional>
+#include <set>
 
 #include "absl/strings/match.h"
+#include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "common/base/permutation.h"
 #include "common/base/status_macros.h"
@@ -95,6 +97,23 @@ void KeepTextTower(TensorMap& tensors) {
   std::erase_if(tensors, [](const auto& tensor) { return !absl::StartsWith(tensor.first, "text_model."); });
 }
 
+// Draws the layers that a text encoder of fewer layers lacks whole: what learned words without layers goes on
+// with some. A layer that is there in part stays for CheckTensors to refuse.
+void DrawLayers(TensorMap& tensors, const ShapeMap& shapes, uint64_t seed, const Draw& draw) {
+  const auto layer_of = [](absl::string_view name) {
+    return absl::ConsumePrefix(&name, "text_model.encoder.layers.") ? name.substr(0, name.find('.')) : "";
+  };
+  std::set<absl::string_view> present;
+  for (const auto& [name, tensor] : tensors) present.insert(layer_of(name));
+  Initialiser random(seed);
+  TensorMap drawn;
+  for (const auto& [name, shape] : shapes) {
+    const absl::string_view layer = layer_of(name);
+    if (!layer.empty() && !present.contains(layer)) drawn.emplace(name, ToTensorView(draw(name, random)));
+  }
+  tensors.merge(drawn);
+}
+
 // The part's own weights where it has some, else fresh ones.
 absl::StatusOr<TensorMap> TakeOrDraw(const std::string& folder, const std::string& part, const char* stem,
                                      const char* bin_stem, const ShapeMap& shapes, uint64_t seed,
@@ -102,7 +121,10 @@ absl::StatusOr<TensorMap> TakeOrDraw(const std::string& folder, const std::strin
   absl::StatusOr<TensorMap> found = ReadWeights(folder, part, stem, bin_stem);
   if (absl::IsNotFound(found.status())) return DrawAll(shapes, seed, draw);
   IP2P_RETURN_IF_ERROR(found.status());
-  if (part == "text_encoder") KeepTextTower(*found);
+  if (part == "text_encoder") {
+    KeepTextTower(*found);
+    DrawLayers(*found, shapes, seed, draw);
+  }
   IP2P_RETURN_IF_ERROR(CheckTensors(part, shapes, *found));
   return found;
 }

@@ -67,7 +67,7 @@ TEST(ClipConfigJson, RefusesWhatItDoesNotKnow) {
                 "at most the image_size 16");
   ExpectRefused(parse(R"("vision_config": {"num_attention_heads": 7})"), "a divisor of 768");
   ExpectRefused(parse(R"("vision_config": {"model_type": "siglip_vision_model"})"), "clip_vision_model");
-  ExpectRefused(parse(R"("text_config": {"num_hidden_layers": 0})"), "config.json text_config");
+  ExpectRefused(parse(R"("text_config": {"num_hidden_layers": -1})"), "config.json text_config");
   ExpectRefused(parse(R"("text_config": {"hidden_size": 1e9})"), "a whole number");
   ExpectRefused(parse(R"("projection_dim": -1)"), "projection_dim is -1");
   EXPECT_EQ(parse(R"("text_config": 5)").code(), absl::StatusCode::kDataLoss);

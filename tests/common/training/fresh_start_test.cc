@@ -99,5 +99,28 @@ TEST(FreshStart, AClipInTheTextEncodersPlaceGivesItsTextTower) {
   EXPECT_TRUE(torch::equal(Get(start->model.text_encoder, name), Get(tower->tensors, name)));
 }
 
+TEST(FreshStart, ATextEncoderOfFewerLayersGetsMore) {
+  const TempFolder folder;
+  const std::string path = Configs(folder);
+  const std::string file = path + "/text_encoder/model.safetensors";
+  const auto whole = ReadSafetensors(file + ".away", "text_encoder");
+  ASSERT_TRUE(whole.ok()) << whole.status();
+  const std::string layer = "text_model.encoder.layers.0.";
+  TensorMap words = whole->tensors;
+  ASSERT_GT(std::erase_if(words, [&](const auto& tensor) { return tensor.first.starts_with(layer); }), 0);
+  ASSERT_TRUE(WriteSafetensors(file, words, {}).ok());
+  const auto start = FreshStart(path, {});
+  ASSERT_TRUE(start.ok()) << start.status();
+  const TensorMap& text = start->model.text_encoder;
+  EXPECT_EQ(text.size(), whole->tensors.size());
+  const std::string name = "text_model.embeddings.token_embedding.weight";
+  EXPECT_TRUE(torch::equal(Get(text, name), Get(words, name)));
+  EXPECT_EQ(Get(text, layer + "mlp.fc2.weight").abs().sum().item<double>(), 0) << "adds nothing yet";
+
+  words[layer + "mlp.fc2.weight"] = whole->tensors.at(layer + "mlp.fc2.weight");
+  ASSERT_TRUE(WriteSafetensors(file, words, {}).ok());
+  EXPECT_FALSE(FreshStart(path, {}).ok()) << "a layer in part is a damaged one";
+}
+
 }  // namespace
 }  // namespace ip2p
