@@ -54,8 +54,8 @@ void ChangeOne(Dice& dice, Scene& scene) {
 
 }  // namespace
 
-ToldScene AlikeScene(uint64_t seed, int member, PlacesTold places) {
-  const ToldScene base = RandomScene(seed, places);
+ToldScene AlikeScene(uint64_t seed, int member, PlacesTold places, int most_objects) {
+  const ToldScene base = RandomScene(seed, places, most_objects);
   std::vector<Scene> family = {base.scene};
   // There are always enough: 7 other backgrounds or colours of an object, 7 shapes, and so on.
   Dice dice(MixSeed(seed, 1));

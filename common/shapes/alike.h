@@ -15,6 +15,6 @@ inline constexpr int kMostAlike = 64;
 // from it in one thing, and from all before it: a place, a colour, a shape or a size told otherwise, another
 // background, or of two objects those things exchanged. Each in a wording of its own. The same for a seed
 // everywhere and for ever.
-ToldScene AlikeScene(uint64_t seed, int member, PlacesTold places = PlacesTold::kSome);
+ToldScene AlikeScene(uint64_t seed, int member, PlacesTold places = PlacesTold::kSome, int most_objects = 2);
 
 }  // namespace ip2p::shapes

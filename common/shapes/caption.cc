@@ -1,5 +1,6 @@
 #include "common/shapes/caption.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -166,11 +167,11 @@ absl::StatusOr<ToldScene> ParseCaption(std::string_view caption) {
   return told;
 }
 
-ToldScene RandomScene(uint64_t seed, PlacesTold places) {
+ToldScene RandomScene(uint64_t seed, PlacesTold places, int most_objects) {
   Dice dice(seed);
   ToldScene told;
   told.scene.background = static_cast<Background>(dice.Roll(kBackgrounds));
-  const int count = 1 + dice.Roll(2);
+  const int count = std::min(1 + dice.Roll(2), most_objects);
   while (static_cast<int>(told.scene.objects.size()) < count) {
     Object object{static_cast<Shape>(dice.Roll(kShapes)), static_cast<Color>(dice.Roll(kColors))};
     if (Clashes(object.color, told.scene.background)) continue;

@@ -44,7 +44,7 @@ enum class PlacesTold { kSome = 1, kMost = 2, kAll = 3 };
 
 // A scene whose objects can be told from each other and from the background, in some wording. The same for a
 // seed everywhere and for ever.
-ToldScene RandomScene(uint64_t seed, PlacesTold places = PlacesTold::kSome);
+ToldScene RandomScene(uint64_t seed, PlacesTold places = PlacesTold::kSome, int most_objects = 2);
 
 // The same for a scene and a seed everywhere and for ever.
 Wording RandomWording(const Scene& scene, uint64_t seed);

@@ -106,9 +106,9 @@ SampledScene SampleScene(uint64_t seed, int64_t index, const SetOptions& set) {
   // Neither tells two objects to be in one place, so a layout is always found.
   if (set.alike > 1) {
     sample.told = AlikeScene(MixSeed(seed, static_cast<uint64_t>(index / set.alike)),
-                             static_cast<int>(index % set.alike), set.places);
+                             static_cast<int>(index % set.alike), set.places, set.most_objects);
   } else {
-    sample.told = RandomScene(scene_seed, set.places);
+    sample.told = RandomScene(scene_seed, set.places, set.most_objects);
   }
   sample.caption = Caption(sample.told.scene, sample.told.wording);
   sample.placed = *LayOut(sample.told.scene, MixSeed(scene_seed, 2));

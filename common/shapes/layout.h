@@ -41,7 +41,8 @@ absl::StatusOr<PlacedScene> LayOut(const Scene& scene, uint64_t seed);
 // What a set has.
 struct SetOptions {
   PlacesTold places = PlacesTold::kSome;
-  int alike = 1;  // scenes in a family of AlikeScene, 1..kMostAlike; 1: all foreign to each other
+  int most_objects = 2;  // in a scene, 1 or 2
+  int alike = 1;         // scenes in a family of AlikeScene, 1..kMostAlike; 1: all foreign to each other
 };
 
 // A scene, placed, with its caption: number `index` of the set `seed`.

@@ -125,6 +125,8 @@ void AddDraw(CLI::App& noun, Console& console, Chosen& chosen) {
                                                     {"most", shapes::PlacesTold::kMost},
                                                     {"all", shapes::PlacesTold::kAll}}))
       ->default_str("some");
+  command->add_option("--objects", options.set.most_objects, "Most objects in a scene: 1 or 2")
+      ->capture_default_str();
   command
       ->add_option("--alike", options.set.alike,
                    "Scenes in a row that differ in little, for `train start --group-size`; 1: none")

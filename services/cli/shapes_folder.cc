@@ -119,6 +119,10 @@ absl::Status CheckDraw(const DrawOptions& options) {
     return absl::InvalidArgumentError(
         absl::StrCat("resolution is ", options.side, "; wants ", shapes::kLeastSide, "..", kMostSide));
   }
+  if (options.set.most_objects < 1 || options.set.most_objects > 2) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("objects is ", options.set.most_objects, "; wants 1 or 2"));
+  }
   if (options.set.alike < 1 || options.set.alike > shapes::kMostAlike) {
     return absl::InvalidArgumentError(
         absl::StrCat("alike is ", options.set.alike, "; wants 1..", shapes::kMostAlike));
@@ -140,6 +144,7 @@ absl::StatusOr<DrawReport> DrawFolder(const std::string& folder, const DrawOptio
   // Said where they are not the default, so that sets from before there was a choice are continued.
   if (options.set.places != shapes::PlacesTold::kSome)
     settings["places_told"] = static_cast<int>(options.set.places);
+  if (options.set.most_objects < 2) settings["objects"] = options.set.most_objects;
   if (options.set.alike > 1) settings["alike"] = options.set.alike;
   IP2P_ASSIGN_OR_RETURN(const std::unique_ptr<PartitionWriter> writer,
                         PartitionWriter::Open({.dataset = folder, .share = kAllPrompts, .known = settings}));

@@ -148,6 +148,15 @@ TEST_F(ShapesTest, DrawsFamiliesThatTellTheirPlaces) {
   EXPECT_THAT(err_.str(), HasSubstr("places_told"));
 }
 
+TEST_F(ShapesTest, DrawsScenesOfOneObject) {
+  ASSERT_EQ(Draw("set", {"--count", "12", "--objects", "1"}), kExitOk) << err_.str();
+  const std::vector<nlohmann::json> lines = Lines(Get("set/metadata.jsonl"));
+  ASSERT_EQ(lines.size(), 12u);
+  for (const nlohmann::json& line : lines) EXPECT_EQ(line["scene"]["objects"].size(), 1u);
+  EXPECT_EQ(Draw("new", {"--objects", "3"}), kExitBadInput);
+  EXPECT_THAT(err_.str(), HasSubstr("objects is 3; wants 1 or 2"));
+}
+
 TEST_F(ShapesTest, ReadsWhatItDrew) {
   ASSERT_EQ(Draw("set", {"--resolution", "128", "--count", "5"}), kExitOk) << err_.str();
   std::vector<std::string> args = {"shapes", "read", "--json"};
