@@ -1,6 +1,7 @@
 // See diffusion_objective.h.
 #include "common/training/diffusion_objective.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -16,6 +17,9 @@ namespace ip2p {
 namespace {
 
 torch::Tensor PerSample(const torch::Tensor& x) { return x.view({-1, 1, 1, 1}); }
+
+// As many small pictures as have the pixels of one of 512 px: alone they leave most of a processor idle.
+size_t ExamplesAtOnce(int64_t side) { return std::clamp<size_t>(512 * 512 / (side * side), 1, 32); }
 
 absl::Status CheckChannels(const ModelConfig& model, bool edits) {
   const int wanted = (edits ? 2 : 1) * model.vae.latent_channels;
@@ -119,11 +123,26 @@ void DiffusionObjective::Prepare(TrainBatch& batch) {
   if (!config_.train_text_encoder) batch.text = EncodeTexts(batch.ids);
 }
 
-LatentCache::Row DiffusionObjective::EncodeRow(const Example& example) {
-  TrainBatch batch = MakeBatch({&example, 1}, {});
+std::vector<std::optional<LatentCache::Row>> DiffusionObjective::EncodeRows(
+    std::vector<std::optional<Example>> examples) {
+  std::vector<std::optional<LatentCache::Row>> rows(examples.size());
+  std::vector<Example> whole;
+  for (size_t i = 0; i < examples.size(); ++i) {
+    if (!examples[i]) continue;
+    rows[i].emplace();
+    whole.push_back(*std::move(examples[i]));
+  }
+  if (whole.empty()) return rows;
+  TrainBatch batch = MakeBatch(whole, {});
   Prepare(batch);
   // Ids are under 2^24, so float32 holds them.
-  return {batch.moments, batch.condition, config_.train_text_encoder ? batch.ids : batch.text};
+  for (const torch::Tensor& column :
+       {batch.moments, batch.condition, config_.train_text_encoder ? batch.ids : batch.text}) {
+    int64_t next = 0;
+    for (std::optional<LatentCache::Row>& row : rows)
+      if (row) row->push_back(column.defined() ? column.narrow(0, next++, 1) : torch::Tensor());
+  }
+  return rows;
 }
 
 absl::Status DiffusionObjective::Cache(const ExampleSource& source, const AugmentConfig& augment,
@@ -131,6 +150,12 @@ absl::Status DiffusionObjective::Cache(const ExampleSource& source, const Augmen
   std::vector<int64_t> choices;
   for (int64_t i = 0; i < source.size(); ++i) choices.push_back(source.choices(i));
   IP2P_ASSIGN_OR_RETURN(auto cache, LatentCache::Create(folder, choices, augment.flip));
+  std::vector<std::optional<Example>> waiting;
+  const auto encode = [&]() -> absl::Status {
+    for (const auto& row : EncodeRows(std::exchange(waiting, {}))) IP2P_RETURN_IF_ERROR(cache->Append(row));
+    return absl::OkStatus();
+  };
+  const size_t at_once = ExamplesAtOnce(augment.crop);
   int64_t damaged = 0;
   std::string first_fault;
   for (int64_t i = 0; i < source.size(); ++i) {
@@ -141,13 +166,13 @@ absl::Status DiffusionObjective::Cache(const ExampleSource& source, const Augmen
       absl::Status fault = raw.status();
       for (const bool mirrored : {false, true}) {
         if (mirrored && !augment.flip) continue;
-        std::optional<LatentCache::Row> row;
+        waiting.emplace_back();
         if (fault.ok()) {
-          const absl::StatusOr<Example> example = AugmentAs(*raw, augment, mirrored);
+          absl::StatusOr<Example> example = AugmentAs(*raw, augment, mirrored);
           fault.Update(example.status());
-          if (example.ok()) row = EncodeRow(*example);
+          if (example.ok()) waiting.back() = *std::move(example);
         }
-        IP2P_RETURN_IF_ERROR(cache->Append(row));
+        if (waiting.size() >= at_once) IP2P_RETURN_IF_ERROR(encode());
       }
       if (fault.ok()) continue;
       whole = false;
@@ -158,6 +183,7 @@ absl::Status DiffusionObjective::Cache(const ExampleSource& source, const Augmen
       return absl::FailedPreconditionError(absl::StrCat(
           damaged, " of ", source.size(), " examples are damaged; wants at most 0.1 %", first_fault));
   }
+  IP2P_RETURN_IF_ERROR(encode());
   IP2P_RETURN_IF_ERROR(cache->Finish());
   cache_ = std::move(cache);
   ForgetFrozen();

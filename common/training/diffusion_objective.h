@@ -5,6 +5,7 @@
 #include <torch/types.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -49,7 +50,8 @@ class DiffusionObjective : public Objective {
   DiffusionObjective(const TrainConfig& config, const ModelSource& model, const ObjectiveOptions& options);
   bool edits() const { return config_.objective == TrainObjective::kInstructPix2Pix; }
   torch::Tensor EncodeTexts(const torch::Tensor& ids);
-  LatentCache::Row EncodeRow(const Example& example);
+  // Of each example, in order; nothing for nothing.
+  std::vector<std::optional<LatentCache::Row>> EncodeRows(std::vector<std::optional<Example>> examples);
   TrainBatch FromCache(std::span<const Example> examples) const;
 
   const TrainConfig config_;
