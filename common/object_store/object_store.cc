@@ -119,6 +119,24 @@ absl::StatusOr<std::vector<ListedObject>> ObjectStore::List(
   return objects;
 }
 
+absl::StatusOr<std::vector<std::string>> ObjectStore::ListFolders(const ObjectUrl& url, size_t most) {
+  const std::string prefix = url.prefix();
+  std::vector<std::string> names;
+  std::string token;
+  do {
+    IP2P_ASSIGN_OR_RETURN(ListPage page, Wait(client_->ListFolders(url, token, &cancel_)));
+    for (const std::string& folder : page.folders) {
+      if (!folder.starts_with(prefix) || folder.size() < prefix.size() + 2) continue;  // "//" names nothing
+      names.push_back(folder.substr(prefix.size(), folder.size() - prefix.size() - 1));
+    }
+    if (!page.next.empty() && page.next == token) {
+      return absl::UnavailableError(absl::StrCat(url.text(), ": the store's list does not go on"));
+    }
+    token = std::move(page.next);
+  } while (!token.empty() && names.size() < most);
+  return names;
+}
+
 Task<absl::Status> ObjectStore::TransferAll(std::span<const FileTransfer> files, Transfer transfer,
                                             MovedBytes moved) {
   Batch batch;

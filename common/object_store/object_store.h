@@ -57,6 +57,8 @@ class ObjectStore {
   virtual absl::StatusOr<std::vector<ListedObject>> List(
       const ObjectUrl& url, const std::string& start_after = "",
       const std::function<bool(const ListedObject&)>& until = {});
+  // Names of the folders right below `url`, sorted, without what is in them: "pairs". At most about `most`.
+  virtual absl::StatusOr<std::vector<std::string>> ListFolders(const ObjectUrl& url, size_t most);
 
   // transfer.h, several files side by side, each in its own order no matter. The first failure ends the rest.
   virtual absl::Status Upload(std::span<const FileTransfer> files, const MovedBytes& moved = {});

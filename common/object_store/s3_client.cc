@@ -209,6 +209,18 @@ Task<absl::StatusOr<ListPage>> S3Client::List(ObjectUrl url, std::string start_a
   request.query = {{"list-type", "2"}, {"encoding-type", "url"}, {"prefix", url.prefix()}};
   if (!start_after.empty()) request.query["start-after"] = start_after;
   if (!token.empty()) request.query["continuation-token"] = token;
+  return GetListPage(std::move(request), cancel);
+}
+
+Task<absl::StatusOr<ListPage>> S3Client::ListFolders(ObjectUrl url, std::string token, CancelToken* cancel) {
+  S3Request request{.url = {.bucket = url.bucket}};
+  request.query = {
+      {"list-type", "2"}, {"encoding-type", "url"}, {"prefix", url.prefix()}, {"delimiter", "/"}};
+  if (!token.empty()) request.query["continuation-token"] = token;
+  return GetListPage(std::move(request), cancel);
+}
+
+Task<absl::StatusOr<ListPage>> S3Client::GetListPage(S3Request request, CancelToken* cancel) {
   absl::StatusOr<ListPage> page = absl::UnknownError("not asked");
   Check check = [&page](const HttpResponse& answer) {
     page = ParseListPage(answer.body);

@@ -64,6 +64,8 @@ class S3Client {
   // Keys that begin with url.prefix(), by key, after `start_after`, a page of 1000 at most.
   Task<absl::StatusOr<ListPage>> List(ObjectUrl url, std::string start_after, std::string token,
                                       CancelToken* cancel);
+  // The same, but what lies deeper than right below `url` is told by its folder alone.
+  Task<absl::StatusOr<ListPage>> ListFolders(ObjectUrl url, std::string token, CancelToken* cancel);
 
   // The steps of a write in parts. `sha256` (hexadecimal, of the whole) is noted with the object.
   Task<absl::StatusOr<std::string>> StartUpload(ObjectUrl url, std::string sha256, CancelToken* cancel);
@@ -79,6 +81,7 @@ class S3Client {
   // (DATA_LOSS), and is tried again.
   using Check = std::function<absl::Status(const HttpResponse&)>;
 
+  Task<absl::StatusOr<ListPage>> GetListPage(S3Request request, CancelToken* cancel);
   Task<absl::StatusOr<HttpResponse>> Exchange(S3Request request, Check check, CancelToken* cancel);
   Task<absl::StatusOr<HttpResponse>> SendOnce(HttpRequest request, CancelToken* cancel);
   // Keys that last for a while yet; `anew` gets new ones where they can be had.

@@ -38,6 +38,10 @@ absl::StatusOr<ListPage> ParseListPage(std::string_view xml) {
     }
     page.objects.push_back(std::move(object));
   }
+  for (const pugi::xml_node& node : root.children("CommonPrefixes")) {
+    std::string folder = TextOf(node, "Prefix");
+    page.folders.push_back(encoded ? UriDecode(folder) : std::move(folder));
+  }
   if (TextOf(root, "IsTruncated") != "true") return page;
   page.next = TextOf(root, "NextContinuationToken");
   if (page.next.empty()) {

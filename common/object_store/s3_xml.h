@@ -22,6 +22,7 @@ struct ListedObject {
 
 struct ListPage {
   std::vector<ListedObject> objects;  // by key
+  std::vector<std::string> folders;   // "some/pairs/", of a list that asks for them; by name
   std::string next;                   // asks for the next page; empty: this is the last one
 };
 

@@ -48,16 +48,34 @@ class FakeObjectStore final : public ObjectStore {
     objects_->erase(Name(url));
     return absl::OkStatus();
   }
-  absl::StatusOr<std::vector<ListedObject>> List(const ObjectUrl& url, const std::string&,
-                                                 const std::function<bool(const ListedObject&)>&) override {
+  absl::StatusOr<std::vector<ListedObject>> List(
+      const ObjectUrl& url, const std::string& start_after,
+      const std::function<bool(const ListedObject&)>& until) override {
     if (const absl::Status status = Ask("LIST", url); !status.ok()) return status;
     const std::string prefix = Name({url.bucket, url.prefix()});
     const absl::MutexLock lock(mutex_);
     std::vector<ListedObject> found;
     for (const auto& [name, bytes] : *objects_) {
-      if (name.starts_with(prefix))
-        found.push_back(
-            {.key = name.substr(url.bucket.size() + 1), .size = static_cast<int64_t>(bytes.size())});
+      if (!name.starts_with(prefix)) continue;
+      ListedObject object{.key = name.substr(url.bucket.size() + 1),
+                          .size = static_cast<int64_t>(bytes.size()),
+                          .etag = Sha256Hex(bytes)};
+      if (object.key <= start_after) continue;
+      if (until && until(object)) break;
+      found.push_back(std::move(object));
+    }
+    return found;
+  }
+  absl::StatusOr<std::vector<std::string>> ListFolders(const ObjectUrl& url, size_t) override {
+    if (const absl::Status status = Ask("LIST", url); !status.ok()) return status;
+    const std::string prefix = Name({url.bucket, url.prefix()});
+    const absl::MutexLock lock(mutex_);
+    std::vector<std::string> found;
+    for (const auto& [name, bytes] : *objects_) {
+      const size_t slash = name.starts_with(prefix) ? name.find('/', prefix.size()) : std::string::npos;
+      if (slash == std::string::npos) continue;
+      std::string folder = name.substr(prefix.size(), slash - prefix.size());
+      if (found.empty() || found.back() != folder) found.push_back(std::move(folder));
     }
     return found;
   }

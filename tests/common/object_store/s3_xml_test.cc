@@ -28,6 +28,15 @@ TEST(S3XmlTest, ReadsAPage) {
   EXPECT_EQ(plain->next, "");
 }
 
+TEST(S3XmlTest, ReadsFolders) {
+  const auto page = ParseListPage(R"(<ListBucketResult><EncodingType>url</EncodingType>
+<CommonPrefixes><Prefix>a+b/</Prefix></CommonPrefixes><CommonPrefixes><Prefix>c/</Prefix></CommonPrefixes>
+</ListBucketResult>)");
+  ASSERT_TRUE(page.ok()) << page.status();
+  EXPECT_THAT(page->folders, ElementsAre("a b/", "c/"));
+  EXPECT_TRUE(page->objects.empty());
+}
+
 TEST(S3XmlTest, RefusesWhatIsNoWholeDocument) {
   const std::string page(kPage);
   std::string bomb =
