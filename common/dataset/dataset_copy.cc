@@ -34,6 +34,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kRecord = ".objects.jsonl";
+constexpr const char* kRunFile = "run.json";
 constexpr const char* kArchive = ".tmp-object-";  // a prompt's archive on its way
 constexpr size_t kBatch = 64;                     // objects between two notes of what is done
 constexpr size_t kDigits = 16;
@@ -44,7 +45,7 @@ class Copy {
   Copy(ObjectStore& store, const ObjectUrl& url, std::string folder)
       : store_(store), url_(url), folder_(std::move(folder)) {}
 
-  absl::Status Update(const std::function<void(int64_t, int64_t)>& progress) {
+  absl::Status Update(const DatasetCopyOptions& options) {
     IP2P_ASSIGN_OR_RETURN(const std::vector<ListedObject> objects, store_.List(url_));
     if (objects.empty())
       return absl::NotFoundError(absl::StrCat(url_.text(), " holds no object; wants a dataset"));
@@ -54,26 +55,77 @@ class Copy {
     // Of prompts alone: files that were half copied are gone on with.
     IP2P_RETURN_IF_ERROR(RemoveStale(folder_, {kAllPrompts.begin, kAllPrompts.end - 1}));
     IP2P_RETURN_IF_ERROR(ReadRecord());
-    std::vector<ListedObject> wanted;
-    std::map<std::string, std::string> there;
-    for (const ListedObject& object : objects) {
-      if (IsFolderMarker(object)) continue;
-      IP2P_ASSIGN_OR_RETURN(const std::string name, PathBelow(url_, object.key));
-      if (name.starts_with(".")) continue;  // leases, and what others keep for themselves
-      there[name] = object.etag;
-      const auto known = copied_.find(name);
-      if (known == copied_.end() || known->second != object.etag) wanted.push_back(object);
-    }
-    IP2P_RETURN_IF_ERROR(RemoveGone(there));
+    IP2P_ASSIGN_OR_RETURN(const Plan plan, MakePlan(objects, options.max_bytes));
+    IP2P_RETURN_IF_ERROR(RemoveGone(plan.there));
+    const std::vector<ListedObject>& wanted = plan.wanted;
+    Tell(plan, 0, options);
     for (size_t i = 0; i < wanted.size(); i += kBatch) {
-      IP2P_RETURN_IF_ERROR(CopyBatch(std::span(wanted).subspan(i, std::min(kBatch, wanted.size() - i))));
-      if (progress) progress(std::min<int64_t>(i + kBatch, wanted.size()), wanted.size());
+      const size_t size = std::min(kBatch, wanted.size() - i);
+      IP2P_RETURN_IF_ERROR(CopyBatch(std::span(wanted).subspan(i, size)));
+      Tell(plan, i + size, options);
     }
     return record_->Sync();
   }
 
  private:
+  struct Plan {
+    std::vector<ListedObject> wanted;
+    std::map<std::string, std::string> there;  // ETags by name
+    int64_t prompts = 0;
+    std::string left_out;  // the first object that is not copied for its size
+  };
+
   std::string In(const std::string& name) const { return absl::StrCat(folder_, "/", name); }
+
+  // `objects` by key.
+  absl::StatusOr<Plan> MakePlan(std::span<const ListedObject> objects, int64_t max_bytes) const {
+    Plan plan;
+    std::string folder;  // of the object before
+    int64_t bytes = 0;
+    for (const ListedObject& object : objects) {
+      if (IsFolderMarker(object)) continue;
+      IP2P_ASSIGN_OR_RETURN(const std::string name, PathBelow(url_, object.key));
+      if (name.starts_with(".")) continue;  // leases, and what others keep for themselves
+      plan.there[name] = object.etag;
+      const std::string home = PromptFolderOf(name);
+      if (!home.empty()) {
+        plan.prompts += home == folder ? 0 : 1;
+        folder = home;
+        if (plan.left_out.empty() && object.size > max_bytes - bytes) plan.left_out = name;
+        if (!plan.left_out.empty()) continue;
+        bytes += object.size;
+      }
+      const auto known = copied_.find(name);
+      if (known == copied_.end() || known->second != object.etag) plan.wanted.push_back(object);
+    }
+    // First what tells how to read the rest.
+    const std::string run = url_.Child(kRunFile).key;
+    std::stable_partition(plan.wanted.begin(), plan.wanted.end(),
+                          [&run](const ListedObject& object) { return object.key == run; });
+    return plan;
+  }
+
+  // The folder that an object belongs to; empty: none.
+  static std::string PromptFolderOf(const std::string& name) {
+    if (const size_t slash = name.find('/'); slash != std::string::npos) return name.substr(0, slash);
+    return FolderOf(name).value_or("");
+  }
+
+  void Tell(const Plan& plan, size_t done, const DatasetCopyOptions& options) const {
+    if (!options.progress) return;
+    DatasetCopyProgress progress{.done = static_cast<int64_t>(done),
+                                 .objects = static_cast<int64_t>(plan.wanted.size()),
+                                 .prompts = plan.prompts,
+                                 .next = plan.left_out};
+    const std::string prefix = url_.prefix();
+    for (size_t i = done; i < plan.wanted.size(); ++i) {
+      const std::string name = plan.wanted[i].key.substr(prefix.size());
+      if (name == kRunFile) continue;
+      if (progress.next.empty() || name < progress.next) progress.next = name;
+      break;
+    }
+    options.progress(progress);
+  }
 
   // The folder that an object becomes, when it is a prompt's archive.
   static std::optional<std::string> FolderOf(const std::string& name) {
@@ -172,13 +224,24 @@ class Copy {
 
 }  // namespace
 
-absl::StatusOr<std::string> LocalDatasetIn(ObjectStore& store, const std::string& cache, const ObjectUrl& url,
-                                           const std::function<void(int64_t, int64_t)>& progress) {
+std::string DatasetCopyFolder(const ObjectStore& store, const std::string& cache, const ObjectUrl& url) {
   const std::string digest =
       Sha256Hex(absl::StrCat(store.settings().endpoint, "\n", url.bucket, "\n", url.prefix()));
-  const std::string folder = absl::StrCat(cache, "/", digest.substr(0, kDigits));
-  IP2P_ASSIGN_OR_RETURN(const FileLock lock, FileLock::Take(folder + ".lock", FileLock::Kind::kExclusive));
-  IP2P_RETURN_IF_ERROR(Copy(store, url, folder).Update(progress));
+  return absl::StrCat(cache, "/", digest.substr(0, kDigits));
+}
+
+absl::StatusOr<std::string> LocalDatasetIn(ObjectStore& store, const std::string& cache, const ObjectUrl& url,
+                                           const DatasetCopyOptions& options) {
+  const std::string folder = DatasetCopyFolder(store, cache, url);
+  const std::string lock_path = folder + ".lock";
+  constexpr FileLock::Kind kind = FileLock::Kind::kExclusive;
+  IP2P_ASSIGN_OR_RETURN(const FileLock lock,
+                        options.wait ? FileLock::Take(lock_path, kind) : FileLock::Try(lock_path, kind));
+  if (!lock.held()) {
+    return absl::UnavailableError(
+        absl::StrCat("another process copies ", url.text(), " to the same cache; try again"));
+  }
+  IP2P_RETURN_IF_ERROR(Copy(store, url, folder).Update(options));
   return folder;
 }
 
@@ -187,11 +250,12 @@ absl::StatusOr<std::string> LocalDataset(const std::string& path) {
   IP2P_ASSIGN_OR_RETURN(const ObjectUrl url, ParseObjectUrl(path));
   IP2P_ASSIGN_OR_RETURN(ObjectStore* const store, ObjectStore::Shared());
   IP2P_ASSIGN_OR_RETURN(const std::string cache, CacheFolder("datasets"));
-  const auto tell = [&url](int64_t done, int64_t all) {
+  const auto tell = [&url](const DatasetCopyProgress& progress) {
+    if (progress.done == 0) return;
     Log(LogLevel::kInfo, "a dataset is copied to the cache",
-        {{"url", url.text()}, {"done", done}, {"objects", all}});
+        {{"url", url.text()}, {"done", progress.done}, {"objects", progress.objects}});
   };
-  return LocalDatasetIn(*store, cache, url, tell);
+  return LocalDatasetIn(*store, cache, url, {.progress = tell});
 }
 
 absl::Status SendBack(const std::string& path, const std::string& folder, const std::string& name) {
