@@ -3,8 +3,10 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/object_store/object_url.h"
 #include "common/rpc/server_settings.h"
 #include "services/gateway/guard.h"
 #include "services/gateway/listen_socket.h"
@@ -31,11 +33,15 @@ void DeclareUpstreams(Settings& settings, GatewayConfig& config) {
                "PEM roots of the services; turns TLS to them on");
   settings.Add("upstream_tls_cert_file", &config.upstream_tls_cert_file, "PEM certificate to show them");
   settings.Add("upstream_tls_key_file", &config.upstream_tls_key_file, "PEM private key of it");
-  settings.Add("datasets_dir", &config.datasets_dir, "folder whose folders are the datasets to browse");
+  settings.Add("datasets_dir", &config.datasets_dir,
+               "folder whose folders are the datasets to browse; s3://BUCKET/PREFIX: they are copied to "
+               "IP2P_CACHE_DIR when they are looked at");
   settings.Add("training_data_dir", &config.training_data_dir,
                "the coordinator's --data-dir, for curves and validation images");
   settings.Add("dataset_samples", &config.dataset_samples, 1000, 1'000'000'000,
                "scored samples of a dataset that are kept in memory, 56 B each");
+  settings.Add("dataset_copy_gb", &config.dataset_copy_gb, 1, 1'000'000,
+               "of a dataset at s3://, GB that are copied; the rest is left out");
 }
 
 void DeclareWeb(Settings& settings, GatewayConfig& config, Numbers& numbers) {
@@ -84,6 +90,10 @@ absl::StatusOr<std::optional<GatewayConfig>> LoadGatewayConfig(const std::vector
   }
   if (config.upstream_tls_cert_file.empty() != config.upstream_tls_key_file.empty()) {
     faults.push_back("TLS is half configured; wants both upstream_tls_cert_file and upstream_tls_key_file");
+  }
+  if (absl::StrContains(config.datasets_dir, "://")) {
+    if (const absl::Status url = ParseObjectUrl(config.datasets_dir).status(); !url.ok())
+      faults.push_back(absl::StrCat("datasets_dir: ", url.message()));
   }
   for (std::string& host : config.allowed_hosts) host = absl::AsciiStrToLower(host);
   if (config.allowed_hosts.empty()) config.allowed_hosts = DefaultAllowedHosts(HostOf(config.listen));

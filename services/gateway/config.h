@@ -29,9 +29,10 @@ struct GatewayConfig {
   std::string upstream_tls_cert_file;
   std::string upstream_tls_key_file;
 
-  std::string datasets_dir;       // its folders are the datasets; empty: none
+  std::string datasets_dir;       // its folders are the datasets, may be s3://BUCKET/PREFIX; empty: none
   std::string training_data_dir;  // the coordinator's; empty: no curves and validation images
   int dataset_samples = 5'000'000;
+  int dataset_copy_gb = 50;
 
   std::string token_file;
   bool secure_cookie = false;

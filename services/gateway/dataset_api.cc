@@ -44,7 +44,8 @@ json ProgressJson(const DatasetView& view) {
           {"prompts_total", view.folders_total},
           {"pairs", view.index->pairs()},
           {"prompts_with_pairs", view.index->prompts_with_pairs()},
-          {"truncated", view.index->truncated()}};
+          {"truncated", view.index->truncated() || view.cut},
+          {"fault", view.fault.empty() ? json(nullptr) : json(view.fault)}};
 }
 
 absl::StatusOr<WebAnswer> List(const DatasetCatalog& catalog) {

@@ -48,11 +48,12 @@ bool IsKnownType(const WebRequest& request) {
 
 }  // namespace
 
-Gateway::Gateway(const GatewayConfig& config, Guard guard, Upstreams upstreams)
+Gateway::Gateway(const GatewayConfig& config, Guard guard, Upstreams upstreams,
+                 std::unique_ptr<DatasetSource> datasets)
     : config_(config),
       guard_(std::move(guard)),
       upstreams_(std::move(upstreams)),
-      datasets_(config.datasets_dir, config.dataset_samples) {
+      datasets_(std::move(datasets), config.dataset_samples) {
   AddRoutes();
 }
 
@@ -62,8 +63,11 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const GatewayConfig& con
     IP2P_ASSIGN_OR_RETURN(authenticator, Authenticator::FromFile(config.token_file));
   }
   IP2P_ASSIGN_OR_RETURN(Upstreams upstreams, ConnectAll(config));
-  std::unique_ptr<Gateway> gateway(
-      new Gateway(config, Guard(std::move(authenticator), config.allowed_hosts), std::move(upstreams)));
+  IP2P_ASSIGN_OR_RETURN(
+      std::unique_ptr<DatasetSource> datasets,
+      OpenDatasetSource(config.datasets_dir, int64_t{config.dataset_copy_gb} * 1'000'000'000));
+  std::unique_ptr<Gateway> gateway(new Gateway(config, Guard(std::move(authenticator), config.allowed_hosts),
+                                               std::move(upstreams), std::move(datasets)));
   if (!config.metrics_listen.empty()) {
     IP2P_ASSIGN_OR_RETURN(gateway->metrics_server_,
                           MetricsServer::Start(config.metrics_listen, gateway->metrics_.registry()));

@@ -10,6 +10,7 @@
 #include "common/metrics/metrics_server.h"
 #include "services/gateway/config.h"
 #include "services/gateway/dataset_catalog.h"
+#include "services/gateway/dataset_source.h"
 #include "services/gateway/gateway_metrics.h"
 #include "services/gateway/guard.h"
 #include "services/gateway/router.h"
@@ -22,7 +23,7 @@ namespace ip2p::gateway {
 
 class Gateway final : public WebApp {
  public:
-  // Listens when it returns. Errors: INVALID_ARGUMENT, NOT_FOUND (files), UNAVAILABLE (ports).
+  // Listens when it returns. Errors: INVALID_ARGUMENT, NOT_FOUND (files), UNAVAILABLE (ports), of the cache.
   static absl::StatusOr<std::unique_ptr<Gateway>> Start(const GatewayConfig& config);
 
   std::string ReadyLine() const;  // {"event":"ready","port":8080,"metrics_port":9468}
@@ -32,7 +33,8 @@ class Gateway final : public WebApp {
   WebAnswer Answer(WebRequest& request, EventSink& events) override;
 
  private:
-  Gateway(const GatewayConfig& config, Guard guard, Upstreams upstreams);
+  Gateway(const GatewayConfig& config, Guard guard, Upstreams upstreams,
+          std::unique_ptr<DatasetSource> datasets);
 
   void AddRoutes();
   absl::StatusOr<WebAnswer> Refuse(const WebRequest& request) const;

@@ -123,15 +123,16 @@ export class DatasetPage {
       const {low, high} = THRESHOLDS[threshold];
       this.histograms[key].draw(data.scores[key], low, high);
     }
-    // While it is read for the first time, the figures grow.
+    // While it is read for the first time, the figures grow; where it is kept may come back.
     clearTimeout(this.again);
-    if (data.reading) this.again = setTimeout(() => this.loadScores(), 1500);
+    if (data.reading || data.fault) this.again = setTimeout(() => this.loadScores(), data.reading ? 1500 : 6000);
   }
 
   #drawFacts(data) {
     this.state.textContent = data.reading
       ? `Reading: ${count(data.prompts)} of ${count(data.prompts_total)} prompts` : '';
-    if (data.truncated) this.state.textContent += ' Too large for memory: the figures are of its first part.';
+    if (data.truncated) this.state.textContent += ' Too large: the figures are of its first part.';
+    if (data.fault) this.state.textContent += ` What was read before is shown: ${data.fault}`;
     const tile = (value, name) => h('div', {class: 'tile'}, h('b', {class: 'number'}, value), h('span', {}, name));
     this.facts.replaceChildren(
       tile(count(data.prompts), 'prompts'),

@@ -130,13 +130,14 @@ TEST_F(TrainingFilesTest, ListsValidationsNewestFirstAndReadsOnlyImages) {
 }
 
 TEST(ConfigTest, FaultsAreListedTogether) {
-  const auto config = LoadGatewayConfig(
-      {"--threads", "4", "--max-streams", "9", "--upstream-tls-key-file", "k", "--log-level", "loud"},
-      [](const char*) -> const char* { return nullptr; });
+  const auto config = LoadGatewayConfig({"--threads", "4", "--max-streams", "9", "--upstream-tls-key-file",
+                                         "k", "--log-level", "loud", "--datasets-dir", "s3://No Bucket/sets"},
+                                        [](const char*) -> const char* { return nullptr; });
   const std::string message(config.status().message());
   EXPECT_THAT(message, HasSubstr("max_streams is 9; wants less than threads (4)"));
   EXPECT_THAT(message, HasSubstr("wants both upstream_tls_cert_file"));
   EXPECT_THAT(message, HasSubstr("log_level is \"loud\""));
+  EXPECT_THAT(message, HasSubstr("datasets_dir: the bucket of \"s3://No Bucket/sets\" is \"No Bucket\""));
 }
 
 TEST(ConfigTest, LoopbackIsTheDefaultAndGuardsItsNames) {
