@@ -27,7 +27,7 @@ PRIVATE = [ipaddress.ip_network(n)
 SECRETS = {LOCAL: set(), PROD: {"openai-key", "ip2p-tokens"}, PROD_S3: {"openai-key", "ip2p-tokens", "object-store"}}
 # Whose policies let them reach public addresses.
 REACHING = {LOCAL: {"prompt-generator"}, PROD: {"prompt-generator"},
-            PROD_S3: {"prompt-generator", "training-coordinator", "training-worker", "pairs"}}  # fmt: skip
+            PROD_S3: {"prompt-generator", "training-coordinator", "training-worker", "gateway", "pairs"}}  # fmt: skip
 
 
 def name_of(folder):
