@@ -45,8 +45,8 @@ def make_scored(folder, prompts=12, tried=20, seed=3):
 class Gateway(ServerProcess):
     """build/bin/ip2p_gateway, spoken to with Python's http.client."""
 
-    def __init__(self, *arguments):
-        super().__init__("ip2p_gateway", *arguments)
+    def __init__(self, *arguments, environment=None):
+        super().__init__("ip2p_gateway", *arguments, environment=environment)
         self.port = self.ready["port"]
         self.url = f"http://127.0.0.1:{self.port}"
 
