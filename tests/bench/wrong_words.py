@@ -89,6 +89,8 @@ def model_losses(folder, pictures, captions):
             added = []
             for kind in KINDS:
                 wrong = {i: exchanged(c)[kind] for i, c in enumerate(captions) if kind in exchanged(c)}
+                if not wrong:
+                    continue
                 more = losses(list(wrong.values()), list(wrong)) - right[list(wrong)]
                 added.append(f"{kind} {more.mean():+.4f}")
             print(f"sigma {sigma:4}: loss {right.mean():.4f}; {', '.join(added)}", flush=True)

@@ -4,8 +4,8 @@
 #
 #   bash deploy/models/shapes/train.sh [--work DIR] [--until STAGE] [--threads N]
 #     --work     folder of everything that is made (4 GB); default build/shapes
-#     --until    stop after this stage: pictures vae-crops vae clip-first clip text-to-image-first
-#                text-to-image prompts pairs edit; default: edit.
+#     --until    stop after this stage: pictures vae-crops vae clip-first clip text-to-image-words
+#                text-to-image-places text-to-image prompts pairs edit; default: edit.
 #                "ablation" goes on: the same short training on these pairs and on ones that no CLIP chose
 #     --threads  CPU threads of the training worker and of the pairs; default: all
 #
@@ -80,6 +80,8 @@ train() {
 
 say pictures
 "$ip2p" shapes draw --out-dir "$data/sets/pictures" --count 20000 --seed 1
+"$ip2p" shapes draw --out-dir "$data/sets/placed" --count 20000 --seed 21 --places most
+"$ip2p" shapes draw --out-dir "$data/sets/single" --count 8000 --seed 31 --objects 1 --places all
 stage_done pictures
 
 [ -e "$data/models/vae" ] || train vae-crops --fresh-config configs/diffusion
@@ -90,17 +92,30 @@ train vae --base-checkpoint models/vae-crops
 stage_done clip-first
 train clip --base-checkpoint models/clip-first
 
-# The autoencoder and, as in Stable Diffusion, CLIP's text tower; the UNet starts fresh.
-if [ ! -e "$data/configs/with-parts" ]; then
-  rm -rf "$data/configs/.with-parts"
-  cp -r "$data/configs/diffusion" "$data/configs/.with-parts"
-  cp "$data/models/vae/vae/"* "$data/configs/.with-parts/vae/"
-  cp "$data/models/clip/model.safetensors" "$data/configs/.with-parts/text_encoder/"
-  mv "$data/configs/.with-parts" "$data/configs/with-parts"
+# as_config NAME FOLDER COMMAND...: configs/NAME is a copy of FOLDER, which the command changed.
+as_config() {
+  local to=$data/configs/$1 from=$2
+  shift 2
+  [ ! -e "$to" ] || return 0
+  rm -rf "$to.part"
+  cp -r "$from" "$to.part"
+  (cd "$to.part" && "$@")
+  mv "$to.part" "$to"
+}
+
+# First the words, of a text encoder without layers: fresh layers drown them, and places are never heard.
+without_layers() {
+  cp "$data/models/vae/vae/"* vae/
+  sed -i 's/"num_hidden_layers": [0-9]*/"num_hidden_layers": 0/' text_encoder/config.json
+}
+if [ ! -e "$data/models/text-to-image" ]; then
+  as_config words "$data/configs/diffusion" without_layers
+  train text-to-image-words --fresh-config configs/words
+  train text-to-image-places --base-checkpoint models/text-to-image-words
+  # Then layers join, which start by adding nothing.
+  as_config layers "$data/models/text-to-image-places" cp "$data/configs/diffusion/text_encoder/config.json" text_encoder/
 fi
-[ -e "$data/models/text-to-image" ] || train text-to-image-first --fresh-config configs/with-parts
-stage_done text-to-image-first
-train text-to-image --base-checkpoint models/text-to-image-first
+train text-to-image --fresh-config configs/layers
 
 say prompts
 "$ip2p" prompts generate --provider shapes --captions "$data/sets/pictures/captions.jsonl" \
