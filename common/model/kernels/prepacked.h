@@ -18,7 +18,7 @@ torch::Tensor PackedLinear(const torch::Tensor& x, const torch::Tensor& packed, 
 torch::Tensor PackedLinearAdd(const torch::Tensor& x, const torch::Tensor& addend,
                               const torch::Tensor& packed, const torch::Tensor& bias);
 
-// weight [out,in,k,k] -> opaque.
+// weight [out,in,k,k] -> opaque; channels_last where oneDNN has no one layout for all inputs.
 torch::Tensor PackConv2dWeight(const torch::Tensor& weight, int64_t stride, int64_t padding);
 // x [N,in,H,W] channels_last -> [N,out,H',W'] channels_last.
 torch::Tensor PackedConv2d(const torch::Tensor& x, const torch::Tensor& packed, const torch::Tensor& bias,
