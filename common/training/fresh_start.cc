@@ -6,6 +6,7 @@
 #include <set>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "common/base/permutation.h"
@@ -97,19 +98,24 @@ void KeepTextTower(TensorMap& tensors) {
   std::erase_if(tensors, [](const auto& tensor) { return !absl::StartsWith(tensor.first, "text_model."); });
 }
 
-// Draws the layers that a text encoder of fewer layers lacks whole: what learned words without layers goes on
-// with some. A layer that is there in part stays for CheckTensors to refuse.
+// Draws the layers behind those of a text encoder of fewer: what learned words without layers goes on with
+// some. What else is missing, a layer between others or a part of one, stays for CheckTensors to refuse.
 void DrawLayers(TensorMap& tensors, const ShapeMap& shapes, uint64_t seed, const Draw& draw) {
+  // -1: of no layer.
   const auto layer_of = [](absl::string_view name) {
-    return absl::ConsumePrefix(&name, "text_model.encoder.layers.") ? name.substr(0, name.find('.')) : "";
+    int layer = -1;
+    const bool found = absl::ConsumePrefix(&name, "text_model.encoder.layers.") &&
+                       absl::SimpleAtoi(name.substr(0, name.find('.')), &layer);
+    return found ? layer : -1;
   };
-  std::set<absl::string_view> present;
+  std::set<int> present;
   for (const auto& [name, tensor] : tensors) present.insert(layer_of(name));
+  present.erase(-1);
   Initialiser random(seed);
   TensorMap drawn;
   for (const auto& [name, shape] : shapes) {
-    const absl::string_view layer = layer_of(name);
-    if (!layer.empty() && !present.contains(layer)) drawn.emplace(name, ToTensorView(draw(name, random)));
+    if (layer_of(name) >= static_cast<int>(present.size()))
+      drawn.emplace(name, ToTensorView(draw(name, random)));
   }
   tensors.merge(drawn);
 }

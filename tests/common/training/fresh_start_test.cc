@@ -1,6 +1,8 @@
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 
+#include "common/base/json.h"
 #include "common/checkpoint/safetensors.h"
 #include "common/training/export_model.h"
 #include "common/training/parameter_set.h"
@@ -120,6 +122,21 @@ TEST(FreshStart, ATextEncoderOfFewerLayersGetsMore) {
   words[layer + "mlp.fc2.weight"] = whole->tensors.at(layer + "mlp.fc2.weight");
   ASSERT_TRUE(WriteSafetensors(file, words, {}).ok());
   EXPECT_FALSE(FreshStart(path, {}).ok()) << "a layer in part is a damaged one";
+
+  const std::string config_file = path + "/text_encoder/config.json";
+  nlohmann::json config = nlohmann::json::parse(std::ifstream(config_file));
+  config["num_hidden_layers"] = 2;
+  std::ofstream(config_file) << config;
+  words = whole->tensors;
+  ASSERT_TRUE(WriteSafetensors(file, words, {}).ok());
+  EXPECT_TRUE(FreshStart(path, {}).ok()) << "the first of two layers";
+  for (const auto& [key, tensor] : whole->tensors) {
+    if (!key.starts_with(layer)) continue;
+    words.erase(key);
+    words["text_model.encoder.layers.1." + key.substr(layer.size())] = tensor;
+  }
+  ASSERT_TRUE(WriteSafetensors(file, words, {}).ok());
+  EXPECT_FALSE(FreshStart(path, {}).ok()) << "the second without the first";
 }
 
 }  // namespace
