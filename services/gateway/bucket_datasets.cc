@@ -13,8 +13,7 @@ namespace ip2p::gateway {
 namespace {
 
 constexpr absl::Duration kPatience = absl::Seconds(3);
-constexpr size_t kMaxFolders = 1000;  // looked at
-constexpr int kMaxObjects = 1000;     // of a folder, looked at; what one request tells
+constexpr int kMaxObjects = 1000;  // of a folder, looked at; what one request tells
 
 // Whether a name below a folder is one that datasets have: "run.json", "0000012.tar", "first/prompt.json".
 bool IsOfDataset(const std::string& name) {
@@ -76,8 +75,8 @@ void BucketDatasets::Ask() {
 }
 
 absl::StatusOr<std::set<std::string>> BucketDatasets::FindDatasets(const std::set<std::string>& known) {
-  IP2P_ASSIGN_OR_RETURN(std::vector<std::string> folders, store_->ListFolders(url_, kMaxFolders));
-  if (folders.size() > kMaxFolders) folders.resize(kMaxFolders);
+  IP2P_ASSIGN_OR_RETURN(std::vector<std::string> folders, store_->ListFolders(url_, kMaxDatasets));
+  if (folders.size() > kMaxDatasets) folders.resize(kMaxDatasets);
   std::set<std::string> found;
   for (std::string& name : folders) {
     if (!IsDatasetName(name)) continue;

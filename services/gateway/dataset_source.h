@@ -2,6 +2,7 @@
 // (common/dataset/dataset_copy.h). Either way a dataset is read from a folder. Thread-safe.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -14,13 +15,16 @@
 
 namespace ip2p::gateway {
 
+inline constexpr size_t kMaxDatasets = 1000;
+
 class DatasetSource {
  public:
   using Grew = std::function<void(const DatasetCopyProgress&)>;
 
   virtual ~DatasetSource() = default;
 
-  // Names of the datasets, sorted; at most 1000. UNAVAILABLE, with what was found: they cannot be listed.
+  // Names of the datasets, sorted; at most kMaxDatasets. UNAVAILABLE, with what was found: they cannot be
+  // listed.
   virtual absl::StatusOr<std::vector<std::string>> List() = 0;
   // The folder to read the dataset from, which need not be there before an Update. NOT_FOUND; UNAVAILABLE: it
   // is not known which datasets there are.

@@ -11,8 +11,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kMaxDatasets = 1000;
-
 // A folder with an index, the settings of a run, or a prompt's folder.
 bool IsDataset(const fs::path& path) {
   std::error_code error;
