@@ -16,8 +16,8 @@ from conftest import FULL, ROOT, only_full
 
 SHAPES = ROOT / "deploy" / "models" / "shapes"
 # Those that were trained so far, in their order.
-STAGES = [name for name in ("vae-crops", "vae", "clip-first", "clip", "text-to-image-words", "text-to-image",
-                           "edit")
+STAGES = [name for name in ("vae-crops", "vae", "clip-first", "clip", "text-to-image-words", "text-to-image-places",
+                           "text-to-image", "edit")
           if (SHAPES / "curves" / f"{name}.jsonl").exists()]  # fmt: skip
 
 

@@ -115,6 +115,8 @@ if [ ! -e "$data/models/text-to-image" ]; then
   # Then layers join, which start by adding nothing.
   as_config layers "$data/models/text-to-image-places" cp "$data/configs/diffusion/text_encoder/config.json" text_encoder/
 fi
+stage_done text-to-image-words
+stage_done text-to-image-places
 train text-to-image --fresh-config configs/layers
 
 say prompts
