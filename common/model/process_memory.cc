@@ -9,6 +9,7 @@
 #include <cinttypes>
 #include <cstdio>
 #include <fstream>
+#include <limits>
 #include <string>
 
 namespace ip2p {
@@ -47,6 +48,15 @@ void ReadOnlyFileMappings::Populate(std::span<const std::byte> bytes) const {
   const uintptr_t end = address + bytes.size();
   if (begin >= end || !Contains(begin, end)) return;
   madvise(reinterpret_cast<void*>(begin), end - begin, MADV_POPULATE_READ);
+#endif
+}
+
+void KeepFreedMemory() {
+#ifdef __GLIBC__
+  constexpr int kNever = std::numeric_limits<int>::max();
+  mallopt(M_MMAP_THRESHOLD, kNever);
+  mallopt(M_TRIM_THRESHOLD, kNever);
+  mallopt(M_ARENA_MAX, 1);  // heaps of other threads hold nothing above 64 MB, and go when they are empty
 #endif
 }
 
