@@ -100,6 +100,20 @@ absl::StatusOr<PlacedScene> LayOut(const Scene& scene, uint64_t seed) {
       "the scene's objects do not fit where they are told to be; wants other places or smaller sizes");
 }
 
+namespace {
+
+// Two objects still differ: one is blue, one black.
+void MakePlain(Scene& scene) {
+  scene.background = Background::kWhite;
+  bool blue = static_cast<int>(scene.objects[0].color) % 2 == 0;
+  for (Object& object : scene.objects) {
+    object.color = blue ? Color::kBlue : Color::kBlack;
+    blue = !blue;
+  }
+}
+
+}  // namespace
+
 SampledScene SampleScene(uint64_t seed, int64_t index, const SetOptions& set) {
   const uint64_t scene_seed = MixSeed(seed, static_cast<uint64_t>(index));
   SampledScene sample;
@@ -110,6 +124,7 @@ SampledScene SampleScene(uint64_t seed, int64_t index, const SetOptions& set) {
   } else {
     sample.told = RandomScene(scene_seed, set.places, set.most_objects);
   }
+  if (set.plain) MakePlain(sample.told.scene);
   sample.caption = Caption(sample.told.scene, sample.told.wording);
   sample.placed = *LayOut(sample.told.scene, MixSeed(scene_seed, 2));
   return sample;

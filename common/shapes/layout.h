@@ -43,6 +43,8 @@ struct SetOptions {
   PlacesTold places = PlacesTold::kSome;
   int most_objects = 2;  // in a scene, 1 or 2
   int alike = 1;         // scenes in a family of AlikeScene, 1..kMostAlike; 1: all foreign to each other
+  // Blue and black objects on white: with nothing else to learn, a model hears which shape is asked for.
+  bool plain = false;
 };
 
 // A scene, placed, with its caption: number `index` of the set `seed`.

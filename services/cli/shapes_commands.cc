@@ -131,6 +131,8 @@ void AddDraw(CLI::App& noun, Console& console, Chosen& chosen) {
       ->add_option("--alike", options.set.alike,
                    "Scenes in a row that differ in little, for `train start --group-size`; 1: none")
       ->capture_default_str();
+  command->add_flag("--plain", options.set.plain,
+                    "Blue and black objects on white only: where shapes are all there is to learn");
   command->add_option("--threads", options.threads, "Threads; 0: one a core")
       ->check(CLI::Range(0, 256))
       ->capture_default_str();

@@ -127,6 +127,10 @@ absl::Status CheckDraw(const DrawOptions& options) {
     return absl::InvalidArgumentError(
         absl::StrCat("alike is ", options.set.alike, "; wants 1..", shapes::kMostAlike));
   }
+  if (options.set.plain && options.set.alike > 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("alike is ", options.set.alike, "; wants 1 with plain scenes, which all are alike"));
+  }
   return absl::OkStatus();
 }
 
@@ -146,6 +150,7 @@ absl::StatusOr<DrawReport> DrawFolder(const std::string& folder, const DrawOptio
     settings["places_told"] = static_cast<int>(options.set.places);
   if (options.set.most_objects < 2) settings["objects"] = options.set.most_objects;
   if (options.set.alike > 1) settings["alike"] = options.set.alike;
+  if (options.set.plain) settings["plain"] = true;
   IP2P_ASSIGN_OR_RETURN(const std::unique_ptr<PartitionWriter> writer,
                         PartitionWriter::Open({.dataset = folder, .share = kAllPrompts, .known = settings}));
   IP2P_RETURN_IF_ERROR(writer->Agree(settings));

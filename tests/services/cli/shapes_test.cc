@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <string>
 
 #include "common/base/json.h"
 #include "common/image/decode.h"
@@ -19,6 +21,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::IsSubsetOf;
 
 class ShapesTest : public testing::CliTest {
  protected:
@@ -155,6 +158,29 @@ TEST_F(ShapesTest, DrawsScenesOfOneObject) {
   for (const nlohmann::json& line : lines) EXPECT_EQ(line["scene"]["objects"].size(), 1u);
   EXPECT_EQ(Draw("new", {"--objects", "3"}), kExitBadInput);
   EXPECT_THAT(err_.str(), HasSubstr("objects is 3; wants 1 or 2"));
+}
+
+TEST_F(ShapesTest, PlainScenesDifferInShapesOnly) {
+  ASSERT_EQ(Draw("set", {"--count", "40", "--plain"}), kExitOk) << err_.str();
+  std::set<std::string> shapes;
+  for (const nlohmann::json& line : Lines(Get("set/metadata.jsonl"))) {
+    const nlohmann::json& scene = line["scene"];
+    EXPECT_EQ(scene["background"], "white");
+    std::set<std::string> colors;
+    for (const nlohmann::json& object : scene["objects"]) {
+      shapes.insert(object["shape"]);
+      colors.insert(object["color"]);
+      EXPECT_THAT(std::string(line["caption"]),
+                  HasSubstr(std::string(object["color"]) + " " + std::string(object["shape"])));
+    }
+    EXPECT_EQ(colors.size(), scene["objects"].size()) << "two objects of one colour";
+    EXPECT_THAT(colors, IsSubsetOf({"blue", "black"}));
+  }
+  EXPECT_EQ(shapes.size(), 8u);
+  EXPECT_EQ(Draw("set", {"--count", "40"}), kExitBadInput);
+  EXPECT_THAT(err_.str(), HasSubstr("plain"));
+  EXPECT_EQ(Draw("new", {"--plain", "--alike", "8"}), kExitBadInput);
+  EXPECT_THAT(err_.str(), HasSubstr("alike is 8; wants 1 with plain scenes"));
 }
 
 TEST_F(ShapesTest, ReadsWhatItDrew) {
