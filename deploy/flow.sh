@@ -115,7 +115,7 @@ head -n 3 "$out/prompts.jsonl"
 
 stage "6/9 pairs: 8 samples a prompt, the best 2 that CLIP approves"
 "$bin/ip2p" pairs generate --prompts-file "$out/prompts.jsonl" --out-dir "$out/datasets/pairs" --steps "$steps" \
-  --n-samples 8 --max-out-samples 2 --min-cfg 3 --max-cfg 7
+  --n-samples 8 --max-out-samples 2 --min-cfg 3 --max-cfg 7 --common-steps 0.5 --clip-img-threshold 0
 "$bin/ip2p" dataset prepare "$out/datasets/pairs"
 "$bin/ip2p" dataset check "$out/datasets/pairs"
 "$bin/ip2p" dataset stats "$out/datasets/pairs"

@@ -8,6 +8,8 @@
 #include <set>
 #include <tuple>
 
+#include "common/pipeline/pair_rows.h"
+
 namespace ip2p {
 
 class BatchTrials {
@@ -17,8 +19,8 @@ class BatchTrials {
     int64_t side = 0;    // of the latents
     int64_t pairs = 0;   // more than one
     int64_t shared = 0;  // of them with shared maps
-    bool same_start = false;
-    auto Key() const { return std::tuple(side, pairs, shared, same_start); }
+    PairPhase phase = PairPhase::kTwo;
+    auto Key() const { return std::tuple(side, pairs, shared, phase); }
   };
 
   bool Differs(const Kind& kind) const { return differing_sides_.contains(kind.side); }
@@ -33,7 +35,7 @@ class BatchTrials {
   }
 
  private:
-  std::set<std::tuple<int64_t, int64_t, int64_t, bool>> equal_;
+  std::set<std::tuple<int64_t, int64_t, int64_t, PairPhase>> equal_;
   std::set<int64_t> differing_sides_;
 };
 

@@ -45,28 +45,40 @@ absl::StatusOr<PairItem> StartPair(uint64_t seed, const PairParams& params, cons
 }
 
 PairDenoiser::PairDenoiser(const StableDiffusion& model, const NoiseSchedule& schedule,
-                           const torch::Tensor& texts, bool reuse_maps, BatchTrials& trials)
-    : model_(model), schedule_(schedule), reuse_maps_(reuse_maps), trials_(trials) {
+                           const torch::Tensor& texts, double common_steps, bool reuse_maps,
+                           BatchTrials& trials)
+    : model_(model),
+      schedule_(schedule),
+      common_steps_(common_steps),
+      reuse_maps_(reuse_maps),
+      trials_(trials) {
   UNet unet = model_.unet;
   texts_ = unet->PrepareText(texts);
 }
 
+PairPhase PairDenoiser::Phase(int step, int steps) const {
+  if (TakesCommonStep(common_steps_, step, steps)) return PairPhase::kOne;
+  const bool parting = step == 0 || TakesCommonStep(common_steps_, step - 1, steps);
+  return parting ? PairPhase::kParting : PairPhase::kTwo;
+}
+
 void PairDenoiser::Step(std::span<PairItem> items, int steps) {
   const Sampler& any = *items[0].sampler;
+  const PairPhase phase = Phase(any.step(), steps);
   std::vector<bool> shares;
   for (const PairItem& item : items) shares.push_back(SharesMaps(item.p2p_threshold, any.step(), steps));
   const BatchTrials::Kind kind{.side = any.x().size(2),
                                .pairs = static_cast<int64_t>(items.size()),
                                .shared = std::count(shares.begin(), shares.end(), true),
-                               .same_start = any.step() == 0};
+                               .phase = phase};
 
   std::vector<torch::Tensor> outputs;
   if (items.size() > 1 && trials_.Proven(kind)) {
-    outputs = Predict(items, shares);
+    outputs = Predict(items, shares, phase);
   } else {
-    outputs = PredictOneByOne(items, shares);
+    outputs = PredictOneByOne(items, shares, phase);
     if (items.size() > 1 && !trials_.Differs(kind)) {
-      trials_.Learn(kind, std::ranges::equal(outputs, Predict(items, shares),
+      trials_.Learn(kind, std::ranges::equal(outputs, Predict(items, shares, phase),
                                              [](const torch::Tensor& a, const torch::Tensor& b) {
                                                return torch::equal(a, b);
                                              }));
@@ -82,9 +94,9 @@ void PairDenoiser::Step(std::span<PairItem> items, int steps) {
 }
 
 std::vector<torch::Tensor> PairDenoiser::Predict(std::span<const PairItem> items,
-                                                 const std::vector<bool>& shares) {
+                                                 const std::vector<bool>& shares, PairPhase phase) {
   const double sigma = items[0].sampler->sigma();
-  const PairRows plan = PlanPairRows(shares, /*same_start=*/items[0].sampler->step() == 0);
+  const PairRows plan = PlanPairRows(shares, phase);
   const torch::Tensor x = Inputs(items, plan.rows, sigma);
   const torch::Tensor timesteps =
       torch::full({x.size(0)}, schedule_.SigmaToTimestep(sigma), torch::kFloat32).to(model_.device);
@@ -100,10 +112,10 @@ std::vector<torch::Tensor> PairDenoiser::Predict(std::span<const PairItem> items
 }
 
 std::vector<torch::Tensor> PairDenoiser::PredictOneByOne(std::span<const PairItem> items,
-                                                         const std::vector<bool>& shares) {
+                                                         const std::vector<bool>& shares, PairPhase phase) {
   std::vector<torch::Tensor> outputs;
   for (size_t i = 0; i < items.size(); ++i) {
-    outputs.push_back(Predict(items.subspan(i, 1), {shares[i]}).front());
+    outputs.push_back(Predict(items.subspan(i, 1), {shares[i]}, phase).front());
   }
   return outputs;
 }

@@ -1,5 +1,6 @@
 // Steps pairs of images towards their pictures: both images of a pair share start noise, ancestral noise and,
-// for the first part of the way, self-attention maps. Not thread-safe; torch's exceptions leave.
+// for the first part of the way, self-attention maps; before that, where it is asked for, whole steps. Not
+// thread-safe; torch's exceptions leave.
 #pragma once
 
 #include <torch/types.h>
@@ -35,25 +36,28 @@ absl::StatusOr<PairItem> StartPair(uint64_t seed, const PairParams& params, cons
 
 class PairDenoiser {
  public:
-  // texts [3,77,D]: the empty text, the caption, the edited caption. reuse_maps: see AttentionControl.
-  // `trials` outlives this.
+  // texts [3,77,D]: the empty text, the caption, the edited caption. common_steps: the share of the steps
+  // that both images take as one, by the caption. reuse_maps: see AttentionControl. `trials` outlives this.
   PairDenoiser(const StableDiffusion& model, const NoiseSchedule& schedule, const torch::Tensor& texts,
-               bool reuse_maps, BatchTrials& trials);
+               double common_steps, bool reuse_maps, BatchTrials& trials);
 
   // One step of every item; the items stand at the same step of `steps`. In one UNet evaluation where that
   // changes no bit of an item, else each in its own.
   void Step(std::span<PairItem> items, int steps);
 
  private:
+  PairPhase Phase(int step, int steps) const;
   // The network's outputs [4,C,h,w] float32 for each item, in the order of PairBranch.
-  std::vector<torch::Tensor> Predict(std::span<const PairItem> items, const std::vector<bool>& shares);
-  std::vector<torch::Tensor> PredictOneByOne(std::span<const PairItem> items,
-                                             const std::vector<bool>& shares);
+  std::vector<torch::Tensor> Predict(std::span<const PairItem> items, const std::vector<bool>& shares,
+                                     PairPhase phase);
+  std::vector<torch::Tensor> PredictOneByOne(std::span<const PairItem> items, const std::vector<bool>& shares,
+                                             PairPhase phase);
   // Keys and values of the texts of these rows.
   const TextContext& Texts(const std::vector<PairRow>& rows);
 
   const StableDiffusion& model_;
   const NoiseSchedule& schedule_;
+  const double common_steps_;
   const bool reuse_maps_;
   BatchTrials& trials_;
   TextContext texts_;                                     // of the three

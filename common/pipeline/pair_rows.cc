@@ -3,7 +3,8 @@
 
 namespace ip2p {
 
-PairRows PlanPairRows(const std::vector<bool>& shares, bool same_start) {
+PairRows PlanPairRows(const std::vector<bool>& shares, PairPhase phase) {
+  const bool same_start = phase != PairPhase::kTwo;
   PairRows plan;
   plan.row_of.resize(shares.size());
   auto add = [&](size_t pair, PairBranch branch) {
@@ -14,6 +15,15 @@ PairRows PlanPairRows(const std::vector<bool>& shares, bool same_start) {
                          .image = image,
                          .text = conditional ? kFirstCaption + image : kEmptyText});
   };
+  if (phase == PairPhase::kOne) {
+    for (size_t p = 0; p < shares.size(); ++p) {
+      add(p, kUncond0);
+      add(p, kCond0);
+      plan.row_of[p][kUncond1] = plan.row_of[p][kUncond0];
+      plan.row_of[p][kCond1] = plan.row_of[p][kCond0];
+    }
+    return plan;
+  }
   for (size_t p = 0; p < shares.size(); ++p) {  // owners of maps that are borrowed
     if (!shares[p]) continue;
     if (!same_start) add(p, kUncond0);

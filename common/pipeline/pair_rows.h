@@ -19,6 +19,13 @@ struct PairRow {
   int64_t text = kEmptyText;
 };
 
+// How far apart the two images of a pair are; all pairs of a batch stand at the same step.
+enum class PairPhase {
+  kOne,      // they take this step as one, by the first caption
+  kParting,  // equal latents, captions of their own from here on
+  kTwo,
+};
+
 struct PairRows {
   std::vector<PairRow> rows;
   int64_t borrowers = 0;                       // as in AttentionControl
@@ -26,8 +33,9 @@ struct PairRows {
 };
 
 // shares[p]: image 1 of pair p uses image 0's self-attention maps. Order: image 0 of the pairs that share,
-// then all rows of those that do not, then image 1 of those that share. same_start: both images still stand
-// at the start noise, so one unconditional row serves both.
-PairRows PlanPairRows(const std::vector<bool>& shares, bool same_start);
+// then all rows of those that do not, then image 1 of those that share. Where latents are equal, one
+// unconditional row serves both images; where they are one, one conditional row does, too, and nothing is
+// borrowed.
+PairRows PlanPairRows(const std::vector<bool>& shares, PairPhase phase);
 
 }  // namespace ip2p

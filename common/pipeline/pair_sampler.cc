@@ -160,7 +160,8 @@ class TorchPairSampler final : public PairSampler {
       IP2P_ASSIGN_OR_RETURN(items.emplace_back(),
                             StartPair(seed, params, *schedule_, {1, channels, side, side}, model_->device));
     }
-    PairDenoiser denoiser(*model_, *schedule_, prepared_.texts, options_.share_maps, trials_);
+    PairDenoiser denoiser(*model_, *schedule_, prepared_.texts, params.common_steps, options_.share_maps,
+                          trials_);
     for (int step = 0; step < params.steps; ++step) {
       denoiser.Step(items, params.steps);
       if (hook) IP2P_RETURN_IF_ERROR(hook(step + 1, params.steps));

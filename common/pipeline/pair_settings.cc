@@ -12,6 +12,7 @@ namespace ip2p {
 namespace {
 
 constexpr const char* kSeeds = "seeds";
+constexpr const char* kCommonSteps = "common_steps";
 
 // Calls visit(name, field) for each; Params is PairParams or const PairParams.
 template <typename Params, typename Visit>
@@ -45,6 +46,8 @@ RunSettings SettingsOf(const PairParams& params) {
   RunSettings settings;
   ForEachField(params, [&settings](const char* name, const auto& field) { settings[name] = field; });
   settings[kSeeds] = absl::StrJoin(params.seeds, ",");
+  // Said where there are any, so that datasets from before there was a choice are continued.
+  if (params.common_steps > 0) settings[kCommonSteps] = params.common_steps;
   return settings;
 }
 
@@ -61,6 +64,13 @@ absl::StatusOr<PairParams> ParamsOf(const RunSettings& settings) {
     }
   });
   if (!fault.empty()) return absl::InvalidArgumentError(fault);
+  if (const auto common = settings.find(kCommonSteps); common != settings.end()) {
+    if (!common->is_number()) {
+      return absl::InvalidArgumentError(
+          "common_steps of run.json is no number; wants what pairs generate wrote");
+    }
+    common->get_to(params.common_steps);
+  }
   const auto seeds = settings.find(kSeeds);
   if (seeds != settings.end() && seeds->is_string()) {
     IP2P_ASSIGN_OR_RETURN(params.seeds, ParseSeedList(seeds->get<std::string>()));

@@ -12,13 +12,15 @@ namespace ip2p {
 
 inline constexpr int kMaxPairResolution = 1024;  // px
 
-// Field names equal the reference's flags and the proto's. Limits are checked by ValidatePairs.
+// Field names equal the reference's flags and the proto's; common_steps, which the reference lacks, keeps in
+// its place what a small model else moves. Limits are checked by ValidatePairs.
 struct PairParams {
   int steps = 100;          // 1..1000
   int n_samples = 100;      // tried per prompt, 1..10000; ignored when `seeds` is given
   int max_out_samples = 4;  // kept per prompt, best sim_dir first, 1..1000
   double min_p2p = 0.1;     // 0..1
   double max_p2p = 0.9;     // min_p2p..1
+  double common_steps = 0;  // share of the steps that both images take as one, by the first caption, 0..1
   double min_cfg = 7.5;     // 0..100
   double max_cfg = 15;      // min_cfg..100
   ClipThresholds thresholds;

@@ -54,6 +54,11 @@ void AddParamFlags(CLI::App& app, GenerateFlags& flags) {
   app.add_option("--min-p2p", params.min_p2p, "Least share of steps with shared attention maps")
       ->capture_default_str();
   app.add_option("--max-p2p", params.max_p2p, "Largest share of them")->capture_default_str();
+  app.add_option(
+         "--common-steps", params.common_steps,
+         "Share of the steps that both pictures take as one, by the first caption: what they show stays in "
+         "its place")
+      ->capture_default_str();
   app.add_option("--min-cfg", params.min_cfg, "Least guidance scale")->capture_default_str();
   app.add_option("--max-cfg", params.max_cfg, "Largest guidance scale")->capture_default_str();
   AddThresholdFlags(app, params.thresholds);

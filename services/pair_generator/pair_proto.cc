@@ -44,6 +44,7 @@ void ReadParams(const v1::PairParams& wire, PairTask& task, Faults& faults) {
   if (wire.has_max_out_samples()) params.max_out_samples = wire.max_out_samples();
   if (wire.has_min_p2p()) params.min_p2p = wire.min_p2p();
   if (wire.has_max_p2p()) params.max_p2p = wire.max_p2p();
+  if (wire.has_common_steps()) params.common_steps = wire.common_steps();
   if (wire.has_min_cfg()) params.min_cfg = wire.min_cfg();
   if (wire.has_max_cfg()) params.max_cfg = wire.max_cfg();
   if (wire.has_clip_threshold()) params.thresholds.clip = wire.clip_threshold();
@@ -103,6 +104,7 @@ v1::PairsStarted ToProto(const PairAdmission& admission) {
   out.set_max_out_samples(params.max_out_samples);
   out.set_min_p2p(params.min_p2p);
   out.set_max_p2p(params.max_p2p);
+  out.set_common_steps(params.common_steps);
   out.set_min_cfg(params.min_cfg);
   out.set_max_cfg(params.max_cfg);
   out.set_clip_threshold(params.thresholds.clip);

@@ -2,21 +2,24 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
 namespace ip2p {
 namespace {
 
 // What every plan must hold: each of a pair's four predictions comes from a row of its image and text, and
 // borrower i is image 1 under owner i's half of the guidance.
-void ExpectServes(const PairRows& plan, const std::vector<bool>& shares, bool same_start) {
+void ExpectServes(const PairRows& plan, const std::vector<bool>& shares, PairPhase phase) {
   const auto rows = static_cast<int64_t>(plan.rows.size());
   ASSERT_EQ(plan.row_of.size(), shares.size());
   for (size_t p = 0; p < shares.size(); ++p) {
     for (const PairBranch branch : {kUncond0, kUncond1, kCond0, kCond1}) {
-      const int64_t image = branch == kUncond1 || branch == kCond1 ? 1 : 0;
+      const bool second = branch == kUncond1 || branch == kCond1;
+      const int64_t image = second && phase != PairPhase::kOne ? 1 : 0;
       const PairRow& row = plan.rows.at(plan.row_of[p][branch]);
       EXPECT_EQ(row.pair, static_cast<int64_t>(p));
       EXPECT_EQ(row.text, branch == kCond0 || branch == kCond1 ? kFirstCaption + image : kEmptyText);
-      if (same_start && row.text == kEmptyText) continue;  // either image does
+      if (phase != PairPhase::kTwo && row.text == kEmptyText) continue;  // either image does
       EXPECT_EQ(row.image, image);
     }
   }
@@ -32,23 +35,32 @@ void ExpectServes(const PairRows& plan, const std::vector<bool>& shares, bool sa
 }
 
 TEST(PairRows, SoloPair) {
-  const PairRows shared = PlanPairRows({true}, /*same_start=*/false);
+  const PairRows shared = PlanPairRows({true}, PairPhase::kTwo);
   EXPECT_EQ(shared.rows.size(), 4);
   EXPECT_EQ(shared.borrowers, 2);
-  ExpectServes(shared, {true}, false);
-  const PairRows apart = PlanPairRows({false}, /*same_start=*/false);
+  ExpectServes(shared, {true}, PairPhase::kTwo);
+  const PairRows apart = PlanPairRows({false}, PairPhase::kTwo);
   EXPECT_EQ(apart.rows.size(), 4);
   EXPECT_EQ(apart.borrowers, 0);
-  ExpectServes(apart, {false}, false);
+  ExpectServes(apart, {false}, PairPhase::kTwo);
 }
 
 TEST(PairRows, OneUnconditionalRowServesBothImagesAtTheStart) {
   for (const bool shares : {true, false}) {
-    const PairRows plan = PlanPairRows({shares}, /*same_start=*/true);
+    const PairRows plan = PlanPairRows({shares}, PairPhase::kParting);
     EXPECT_EQ(plan.rows.size(), 3);
     EXPECT_EQ(plan.borrowers, shares ? 1 : 0);
     EXPECT_EQ(plan.row_of[0][kUncond0], plan.row_of[0][kUncond1]);
-    ExpectServes(plan, {shares}, true);
+    ExpectServes(plan, {shares}, PairPhase::kParting);
+  }
+}
+
+TEST(PairRows, ACommonStepIsTheFirstImagesAndBorrowsNothing) {
+  for (const bool shares : {true, false}) {
+    const PairRows plan = PlanPairRows({shares}, PairPhase::kOne);
+    EXPECT_EQ(plan.rows.size(), 2);
+    EXPECT_EQ(plan.borrowers, 0);
+    ExpectServes(plan, {shares}, PairPhase::kOne);
   }
 }
 
@@ -56,10 +68,11 @@ TEST(PairRows, BatchesMix) {
   for (int bits = 0; bits < 32; ++bits) {
     std::vector<bool> shares;
     for (int p = 0; p < 5; ++p) shares.push_back((bits >> p & 1) != 0);
-    for (const bool same_start : {false, true}) {
-      const PairRows plan = PlanPairRows(shares, same_start);
-      EXPECT_EQ(plan.rows.size(), same_start ? 15 : 20);
-      ExpectServes(plan, shares, same_start);
+    for (const auto& [phase, rows] : {std::pair(PairPhase::kOne, 10), std::pair(PairPhase::kParting, 15),
+                                      std::pair(PairPhase::kTwo, 20)}) {
+      const PairRows plan = PlanPairRows(shares, phase);
+      EXPECT_EQ(plan.rows.size(), rows);
+      ExpectServes(plan, shares, phase);
     }
   }
 }

@@ -134,6 +134,24 @@ TEST_F(PairSamplerTest, SharedMapsTieTheImagesTogether) {
   EXPECT_GT(LargestDifference(with[0].after, without[0].after), 4);
 }
 
+TEST_F(PairSamplerTest, CommonStepsKeepTheFirstImageAndTieTheSecondToIt) {
+  const auto sampler = Make({.precision = Precision::kFloat32, .batch = 2});
+  PairParams apart = Params(6);
+  apart.min_p2p = apart.max_p2p = 0;
+  PairParams half = apart, all = apart;
+  half.common_steps = 0.5;
+  all.common_steps = 1;
+  const auto none = MadeOf(*sampler, apart, {3, 4}), some = MadeOf(*sampler, half, {3, 4}),
+             whole = MadeOf(*sampler, all, {3, 4});
+  for (size_t i = 0; i < none.size(); ++i) {
+    EXPECT_LE(LargestDifference(none[i].before, some[i].before), 1) << "the first image knows nothing of it";
+    EXPECT_LE(LargestDifference(none[i].before, whole[i].before), 1);
+    EXPECT_GT(LargestDifference(some[i].before, some[i].after), 0);
+    EXPECT_GT(LargestDifference(none[i].after, some[i].after), 0);
+    EXPECT_EQ(whole[i].before, whole[i].after);
+  }
+}
+
 TEST_F(PairSamplerTest, ReusingMapsChangesNothing) {
   PairParams params = Params(6);
   params.min_p2p = 0.9;

@@ -16,6 +16,7 @@ TEST(PairSettingsTest, RoundTripThroughText) {
                     .max_out_samples = 2,
                     .min_p2p = 0.15,
                     .max_p2p = 0.85,
+                    .common_steps = 0.45,
                     .min_cfg = 1,
                     .max_cfg = 1.1,
                     .thresholds = {0.21, 0.22, 0.73},
@@ -45,6 +46,15 @@ TEST(PairSettingsTest, WhatIsMissingOrOddIsNamed) {
   EXPECT_FALSE(ParamsOf(settings).ok());
   settings["steps"] = 0;
   EXPECT_THAT(std::string(ParamsOf(settings).status().message()), HasSubstr("steps is 0; wants 1..1000"));
+}
+
+TEST(PairSettingsTest, CommonStepsAreToldWhereThereAreAny) {
+  EXPECT_FALSE(SettingsOf({}).contains("common_steps"));
+  EXPECT_EQ(ParamsOf(SettingsOf({}))->common_steps, 0);
+  RunSettings settings = SettingsOf({});
+  settings["common_steps"] = "half";
+  EXPECT_THAT(std::string(ParamsOf(settings).status().message()),
+              HasSubstr("common_steps of run.json is no number"));
 }
 
 TEST(ParseSeedListTest, Lists) {
