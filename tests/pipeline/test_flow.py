@@ -1,10 +1,14 @@
 """deploy/flow.sh as a user runs it, at a small size: captions, prompts, pairs, training, promotion, edits, with the
 shipped miniature. What comes out is judged by the oracle (`ip2p shapes read`)."""
 
+import base64
 import collections
 import json
+import os
 import re
+import signal
 import subprocess
+import urllib.request
 
 import pytest
 from conftest import ROOT
@@ -37,10 +41,16 @@ def told(caption):
 @pytest.fixture(scope="module")
 def flow(tmp_path_factory):
     out = tmp_path_factory.mktemp("flow") / "run"
-    done = subprocess.run(["bash", "deploy/flow.sh", "--no-build", "--captions", "4", "--train-steps", "6", "--steps",
-                           "20", "--out", out], cwd=ROOT, capture_output=True, text=True, timeout=1200)  # fmt: skip
+    done = subprocess.run(["bash", "deploy/flow.sh", "--no-build", "--keep", "--captions", "4", "--train-steps", "6",
+                           "--steps", "20", "--out", out], cwd=ROOT, capture_output=True, text=True, timeout=1200)  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    return out, done.stdout
+    yield out, done.stdout
+    for process in services(done.stdout):
+        os.kill(process, signal.SIGTERM)
+
+
+def services(text):
+    return [int(process) for process in re.search(r"Stop it with: kill ([\d ]+)", text)[1].split()]
 
 
 def test_every_stage_is_told_and_where_to_look(flow):
@@ -83,6 +93,21 @@ def test_training_ran_and_its_checkpoint_is_what_edits(flow):
     assert len(lines(job / "metrics.jsonl")) == 6
     log = (out / "logs" / "edit_server.log").read_text()
     assert log.count('"model loaded"') + log.count('"model reloaded"') == 2
+
+
+def test_the_cluster_goes_on_behind_its_page(flow):
+    out, text = flow
+    page = re.search(r"The cluster goes on: (http://127.0.0.1:\d+)", text)[1]
+    assert len(services(text)) == 5
+    with urllib.request.urlopen(page, timeout=30) as answer:
+        assert answer.status == 200 and b"<html" in answer.read()
+    scene, instruction = (out / "edits.tsv").read_text().splitlines()[0].split("\t")
+    done = subprocess.run(["curl", "-sS", "--fail-with-body", "-F", f"image=@{scene}", "-F", f"instruction={instruction}",
+                           "-F", "steps=20", "-F", "seed=1", f"{page}/api/v1/edit"],
+                          capture_output=True, text=True, timeout=120)  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    edited = base64.b64decode(json.loads(done.stdout)["outputs"][0]["image"]["data"])
+    assert edited == (out / "edits" / "0.png").read_bytes(), "the same seed gave another picture"
 
 
 def test_edits_do_what_was_asked(flow):
