@@ -109,9 +109,11 @@ long PageFaults() {
 // Pages that were taken from the system for two blocks, of a kind that glibc gives back at once.
 long FaultsOfLargeBlocks() {
   const long before = PageFaults();
-  const std::unique_ptr<char[]> one(new char[40 << 20]), other(new char[100 << 20]);
-  std::memset(one.get(), 1, 40 << 20);
-  std::memset(other.get(), 1, 100 << 20);
+  {
+    const std::unique_ptr<volatile char[]> one(new char[40 << 20]), other(new char[100 << 20]);
+    for (int byte = 0; byte < 40 << 20; byte += 4096) one[byte] = 1;  // one a page
+    for (int byte = 0; byte < 100 << 20; byte += 4096) other[byte] = 1;
+  }
   return PageFaults() - before;
 }
 

@@ -16,7 +16,7 @@ TEST(BatchTrials, EveryKindIsProvenForItself) {
        {BatchTrials::Kind{.side = 16, .pairs = 4, .shared = 2},
         BatchTrials::Kind{.side = 8, .pairs = 3, .shared = 2},
         BatchTrials::Kind{.side = 8, .pairs = 4, .shared = 1},
-        BatchTrials::Kind{.side = 8, .pairs = 4, .shared = 2, .same_start = true}}) {
+        BatchTrials::Kind{.side = 8, .pairs = 4, .shared = 2, .phase = PairPhase::kParting}}) {
     EXPECT_FALSE(trials.Proven(other));
   }
 }
