@@ -17,7 +17,7 @@ from conftest import FULL, ROOT, only_full
 SHAPES = ROOT / "deploy" / "models" / "shapes"
 # Those that were trained so far, in their order.
 STAGES = [name for name in ("vae-crops", "vae", "clip-first", "clip", "text-to-image-words", "text-to-image-places",
-                           "text-to-image", "edit")
+                           "text-to-image-objects", "text-to-image-outlines", "text-to-image", "edit")
           if (SHAPES / "curves" / f"{name}.jsonl").exists()]  # fmt: skip
 
 

@@ -5,7 +5,8 @@
 #   bash deploy/models/shapes/train.sh [--work DIR] [--until STAGE] [--threads N]
 #     --work     folder of everything that is made (4 GB); default build/shapes
 #     --until    stop after this stage: pictures vae-crops vae clip-first clip text-to-image-words
-#                text-to-image-places text-to-image prompts pairs edit; default: edit.
+#                text-to-image-places text-to-image-objects text-to-image-outlines text-to-image prompts pairs edit;
+#                default: edit.
 #                "ablation" goes on: the same short training on these pairs and on ones that no CLIP chose
 #     --threads  CPU threads of the training worker and of the pairs; default: all
 #
@@ -82,6 +83,7 @@ say pictures
 "$ip2p" shapes draw --out-dir "$data/sets/pictures" --count 20000 --seed 1
 "$ip2p" shapes draw --out-dir "$data/sets/placed" --count 20000 --seed 21 --places most
 "$ip2p" shapes draw --out-dir "$data/sets/single" --count 8000 --seed 31 --objects 1 --places all
+"$ip2p" shapes draw --out-dir "$data/sets/plain" --count 6000 --seed 41 --objects 1 --places most --plain
 stage_done pictures
 
 [ -e "$data/models/vae" ] || train vae-crops --fresh-config configs/diffusion
@@ -117,7 +119,12 @@ if [ ! -e "$data/models/text-to-image" ]; then
 fi
 stage_done text-to-image-words
 stage_done text-to-image-places
-train text-to-image --fresh-config configs/layers
+[ -e "$data/models/text-to-image" ] || train text-to-image-objects --fresh-config configs/layers
+stage_done text-to-image-objects
+# Outlines are heard last, and only where nothing else is to be learned; min-SNR weighs the weak noise that shows them.
+[ -e "$data/models/text-to-image" ] || train text-to-image-outlines --base-checkpoint models/text-to-image-objects
+stage_done text-to-image-outlines
+train text-to-image --base-checkpoint models/text-to-image-outlines
 
 say prompts
 "$ip2p" prompts generate --provider shapes --captions "$data/sets/pictures/captions.jsonl" \
@@ -131,7 +138,7 @@ pairs() {
   say "$folder"
   "$ip2p" pairs generate --out-dir "$data/$folder" --prompts-file "$data/prompts.jsonl" --n-partitions 8 --partition 0 \
     --ckpt "$data/models/text-to-image" --clip "$data/models/clip" --threads "$threads" --steps 20 \
-    --max-out-samples 2 --min-cfg 3 --max-cfg 7 --seed 3 "$@"
+    --max-out-samples 2 --min-cfg 3 --max-cfg 7 --common-steps 0.5 --seed 3 "$@"
   "$ip2p" dataset prepare "$data/$folder"
 }
 
