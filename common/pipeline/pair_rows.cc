@@ -4,7 +4,7 @@
 namespace ip2p {
 
 PairRows PlanPairRows(const std::vector<bool>& shares, PairPhase phase) {
-  const bool same_start = phase != PairPhase::kTwo;
+  const bool equal_latents = phase != PairPhase::kTwo;
   PairRows plan;
   plan.row_of.resize(shares.size());
   auto add = [&](size_t pair, PairBranch branch) {
@@ -26,22 +26,22 @@ PairRows PlanPairRows(const std::vector<bool>& shares, PairPhase phase) {
   }
   for (size_t p = 0; p < shares.size(); ++p) {  // owners of maps that are borrowed
     if (!shares[p]) continue;
-    if (!same_start) add(p, kUncond0);
+    if (!equal_latents) add(p, kUncond0);
     add(p, kCond0);
   }
   plan.borrowers = static_cast<int64_t>(plan.rows.size());
   for (size_t p = 0; p < shares.size(); ++p) {  // rows of their own maps
-    if (!shares[p] || same_start) add(p, kUncond0);
-    if (!shares[p] && !same_start) add(p, kUncond1);
+    if (!shares[p] || equal_latents) add(p, kUncond0);
+    if (!shares[p] && !equal_latents) add(p, kUncond1);
     if (!shares[p]) {
       add(p, kCond0);
       add(p, kCond1);
     }
-    if (same_start) plan.row_of[p][kUncond1] = plan.row_of[p][kUncond0];
+    if (equal_latents) plan.row_of[p][kUncond1] = plan.row_of[p][kUncond0];
   }
   for (size_t p = 0; p < shares.size(); ++p) {  // borrowers, in the owners' order
     if (!shares[p]) continue;
-    if (!same_start) add(p, kUncond1);
+    if (!equal_latents) add(p, kUncond1);
     add(p, kCond1);
   }
   return plan;

@@ -68,6 +68,16 @@ bool KeepApart(const Spot& one, const Spot& other) {
   return std::hypot(one.x - other.x, one.y - other.y) > (one.radius + other.radius) * kReach + kGap;
 }
 
+// Two objects still differ: one is blue, one black.
+void MakePlain(Scene& scene) {
+  scene.background = Background::kWhite;
+  bool blue = static_cast<int>(scene.objects[0].color) % 2 == 0;
+  for (Object& object : scene.objects) {
+    object.color = blue ? Color::kBlue : Color::kBlack;
+    blue = !blue;
+  }
+}
+
 }  // namespace
 
 Size SizeOf(double radius) {
@@ -99,20 +109,6 @@ absl::StatusOr<PlacedScene> LayOut(const Scene& scene, uint64_t seed) {
   return absl::InvalidArgumentError(
       "the scene's objects do not fit where they are told to be; wants other places or smaller sizes");
 }
-
-namespace {
-
-// Two objects still differ: one is blue, one black.
-void MakePlain(Scene& scene) {
-  scene.background = Background::kWhite;
-  bool blue = static_cast<int>(scene.objects[0].color) % 2 == 0;
-  for (Object& object : scene.objects) {
-    object.color = blue ? Color::kBlue : Color::kBlack;
-    blue = !blue;
-  }
-}
-
-}  // namespace
 
 SampledScene SampleScene(uint64_t seed, int64_t index, const SetOptions& set) {
   const uint64_t scene_seed = MixSeed(seed, static_cast<uint64_t>(index));

@@ -116,14 +116,11 @@ if [ ! -e "$data/models/text-to-image" ]; then
   train text-to-image-places --base-checkpoint models/text-to-image-words
   # Then layers join, which start by adding nothing.
   as_config layers "$data/models/text-to-image-places" cp "$data/configs/diffusion/text_encoder/config.json" text_encoder/
+  train text-to-image-objects --fresh-config configs/layers
+  # Outlines are heard last, and only where nothing else is to be learned; min-SNR weighs the weak noise that shows them.
+  train text-to-image-outlines --base-checkpoint models/text-to-image-objects
 fi
-stage_done text-to-image-words
-stage_done text-to-image-places
-[ -e "$data/models/text-to-image" ] || train text-to-image-objects --fresh-config configs/layers
-stage_done text-to-image-objects
-# Outlines are heard last, and only where nothing else is to be learned; min-SNR weighs the weak noise that shows them.
-[ -e "$data/models/text-to-image" ] || train text-to-image-outlines --base-checkpoint models/text-to-image-objects
-stage_done text-to-image-outlines
+for stage in words places objects outlines; do stage_done "text-to-image-$stage"; done
 train text-to-image --base-checkpoint models/text-to-image-outlines
 
 say prompts
