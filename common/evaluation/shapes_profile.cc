@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/base/field_faults.h"
 #include "common/base/limits.h"
 #include "common/base/permutation.h"
@@ -49,17 +50,24 @@ class Measurement {
   Measurement(const ShapesOptions& options, const ShapesModels& models, const ShapesProgress& progress)
       : options_(options), models_(models), progress_(progress) {
     const auto points = static_cast<int64_t>(options.curve_image.size() + options.curve_text.size());
-    all_ = RetrievalCases() + 4 * int64_t{options.cases} + points * options.curve_cases;
+    if (Measures(options, "vae")) all_ += options.cases;
+    if (Measures(options, "clip")) all_ += RetrievalCases();
+    if (Measures(options, "text-to-image")) all_ += 2 * int64_t{options.cases};
+    if (Measures(options, "edit")) all_ += options.cases + points * options.curve_cases;
   }
 
   absl::StatusOr<ShapesFigures> Run() {
     IP2P_RETURN_IF_ERROR(ValidateShapes(options_));
-    IP2P_RETURN_IF_ERROR(MeasureAutoencoder());
-    IP2P_RETURN_IF_ERROR(MeasureRetrieval());
-    IP2P_RETURN_IF_ERROR(MeasureCaptions(1, figures_.one_object));
-    IP2P_RETURN_IF_ERROR(MeasureCaptions(2, figures_.two_objects));
-    IP2P_RETURN_IF_ERROR(MeasureEdits());
-    IP2P_RETURN_IF_ERROR(MeasureCurve());
+    if (Measures(options_, "vae")) IP2P_RETURN_IF_ERROR(MeasureAutoencoder());
+    if (Measures(options_, "clip")) IP2P_RETURN_IF_ERROR(MeasureRetrieval());
+    if (Measures(options_, "text-to-image")) {
+      IP2P_RETURN_IF_ERROR(MeasureCaptions(1, figures_.one_object));
+      IP2P_RETURN_IF_ERROR(MeasureCaptions(2, figures_.two_objects));
+    }
+    if (Measures(options_, "edit")) {
+      IP2P_RETURN_IF_ERROR(MeasureEdits());
+      IP2P_RETURN_IF_ERROR(MeasureCurve());
+    }
     return std::move(figures_);
   }
 
@@ -134,7 +142,7 @@ class Measurement {
       const uint64_t seed = MixSeed(MixSeed(options_.seed, kNoise, objects), i);
       IP2P_ASSIGN_OR_RETURN(
           const std::vector<MadeSample> made,
-          models_.text_to_image.Make({one.caption, other.caption}, params, std::span(&seed, 1), nullptr));
+          models_.text_to_image->Make({one.caption, other.caption}, params, std::span(&seed, 1), nullptr));
       JudgeCaption(one, made.at(0).before, tally);
       if (i + 1 < wanted.size()) JudgeCaption(other, made.at(0).after, tally);
       IP2P_RETURN_IF_ERROR(Made(static_cast<int64_t>(std::min<size_t>(2, wanted.size() - i))));
@@ -237,8 +245,18 @@ class Measurement {
 
 }  // namespace
 
+bool Measures(const ShapesOptions& options, const std::string& part) {
+  return std::find(options.parts.begin(), options.parts.end(), part) != options.parts.end();
+}
+
 absl::Status ValidateShapes(const ShapesOptions& o) {
   FieldFaults faults;
+  const std::string known = absl::StrJoin(kShapesParts, ", ");
+  if (o.parts.empty()) faults.Add(absl::StrCat("parts is empty; wants some of ", known));
+  for (const std::string& part : o.parts) {
+    if (std::find(kShapesParts.begin(), kShapesParts.end(), part) == kShapesParts.end())
+      faults.Add(absl::StrCat("parts has \"", part, "\"; wants some of ", known));
+  }
   faults.Whole("cases", o.cases, 1, kMostCases);
   faults.Whole("curve_cases", o.curve_cases, 0, kMostCases);
   faults.Whole("steps", o.steps, 1, kMaxSteps);

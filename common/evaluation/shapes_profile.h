@@ -21,8 +21,12 @@
 
 namespace ip2p {
 
+// What is measured apart from each other; the curve is the edit model's.
+inline constexpr std::array<const char*, 4> kShapesParts = {"vae", "clip", "text-to-image", "edit"};
+
 struct ShapesOptions {
-  int cases = 500;                                  // of each figure, 1..100000
+  std::vector<std::string> parts = {kShapesParts.begin(), kShapesParts.end()};  // of kShapesParts
+  int cases = 500;                                                              // of each figure, 1..100000
   int curve_cases = 100;                            // of each point of the curve, 0..100000; 0: no curve
   uint32_t seed = 1000003;                          // of scenes, edits and noise; the recipe trains on others
   int steps = 30;                                   // 1..1000
@@ -32,6 +36,8 @@ struct ShapesOptions {
   std::vector<double> curve_text = {2, 4, 7.5, 10};
   int sheet_cells = 24;  // of each contact sheet
 };
+
+bool Measures(const ShapesOptions& options, const std::string& part);
 
 // All faults listed together. INVALID_ARGUMENT.
 absl::Status ValidateShapes(const ShapesOptions& options);
@@ -58,6 +64,7 @@ struct EditTally {
   }
 };
 
+// A tally without cases was not measured.
 struct ShapesFigures {
   double psnr = 0;   // dB: mean over pictures of what the autoencoder gives back
   Tally same_scene;  // the oracle reads the same scene in it
@@ -78,7 +85,7 @@ struct ShapesFigures {
 
 struct ShapesModels {
   PartProbe& parts;
-  PairSampler& text_to_image;
+  PairSampler* text_to_image;  // null where that part is not measured
   EditEngine& editor;
 };
 

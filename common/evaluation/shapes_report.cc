@@ -30,14 +30,17 @@ struct Row {
   double promised;  // share; below 0: nothing is
 };
 
+// Those that were measured.
 std::vector<Row> Rows(const ShapesFigures& f) {
-  return {{"vae_same_scene", "autoencoder: same scene read", &f.same_scene, 0.98},
-          {"clip_retrieval", "CLIP: caption found among 64", &f.retrieval, 0.95},
-          {"text_to_image_one", "text-to-image: one object as told", &f.one_object, 0.90},
-          {"text_to_image_two", "text-to-image: two objects as told", &f.two_objects, 0.75},
-          {"edit_changed", "edits: what was asked for is there", &f.edits.changed, 0.85},
-          {"edit_kept", "edits: all else is as before", &f.edits.kept, 0.80},
-          {"edit_both", "edits: both", &f.edits.both, 0.75}};
+  std::vector<Row> rows = {{"vae_same_scene", "autoencoder: same scene read", &f.same_scene, 0.98},
+                           {"clip_retrieval", "CLIP: caption found among 64", &f.retrieval, 0.95},
+                           {"text_to_image_one", "text-to-image: one object as told", &f.one_object, 0.90},
+                           {"text_to_image_two", "text-to-image: two objects as told", &f.two_objects, 0.75},
+                           {"edit_changed", "edits: what was asked for is there", &f.edits.changed, 0.85},
+                           {"edit_kept", "edits: all else is as before", &f.edits.kept, 0.80},
+                           {"edit_both", "edits: both", &f.edits.both, 0.75}};
+  std::erase_if(rows, [](const Row& row) { return row.tally->cases == 0; });
+  return rows;
 }
 
 nlohmann::ordered_json TallyJson(const Tally& tally) {
@@ -60,7 +63,9 @@ absl::Status WriteSheet(const std::vector<SheetCell>& cells, const std::string& 
 }  // namespace
 
 std::string ShapesText(const ShapesFigures& figures) {
-  std::string text = absl::StrFormat("%-40s %7.2f dB   (wants 30)\n", "autoencoder: PSNR", figures.psnr);
+  std::string text;
+  if (figures.same_scene.cases > 0)
+    text = absl::StrFormat("%-40s %7.2f dB   (wants 30)\n", "autoencoder: PSNR", figures.psnr);
   const auto line = [&text](const char* name, const Tally& tally, double promised) {
     absl::StrAppendFormat(&text, "%-40s %7.1f %%   %d of %d", name, 100 * tally.share(), tally.hits,
                           tally.cases);
@@ -68,6 +73,7 @@ std::string ShapesText(const ShapesFigures& figures) {
     text += "\n";
   };
   for (const Row& row : Rows(figures)) line(row.name, *row.tally, row.promised);
+  if (figures.edits.both.cases == 0) return text;
   for (size_t kind = 0; kind < kKindNames.size(); ++kind) {
     line(kKindNames[kind], figures.edits_by_kind[kind].both, -1);
   }
@@ -77,8 +83,9 @@ std::string ShapesText(const ShapesFigures& figures) {
 std::string ShapesJson(const ShapesFigures& figures, const RunSettings& settings) {
   nlohmann::ordered_json json;
   json["settings"] = settings;
-  json["vae_psnr_db"] = figures.psnr;
+  if (figures.same_scene.cases > 0) json["vae_psnr_db"] = figures.psnr;
   for (const Row& row : Rows(figures)) json[row.key] = TallyJson(*row.tally);
+  if (figures.edits.both.cases == 0) return json.dump(2) + "\n";
   for (size_t kind = 0; kind < kKinds.size(); ++kind)
     json["edits_by_kind"][kKinds[kind]] = EditJson(figures.edits_by_kind[kind]);
   json["curve"] = nlohmann::ordered_json::array();

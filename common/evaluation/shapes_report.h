@@ -12,9 +12,9 @@
 
 namespace ip2p {
 
-// A line a figure: name, share or dB, hits of cases, and what the project promises of it.
+// A line a measured figure: name, share or dB, hits of cases, and what the project promises of it.
 std::string ShapesText(const ShapesFigures& figures);
-// An object with `settings`, a key a figure ({"share", "hits", "cases"}) and `curve`.
+// An object with `settings`, a key a measured figure ({"share", "hits", "cases"}) and `curve`.
 std::string ShapesJson(const ShapesFigures& figures, const RunSettings& settings);
 // What is kept against what is changed, over each of both guidances.
 std::vector<Panel> ShapesPanels(const ShapesFigures& figures);

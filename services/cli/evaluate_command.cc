@@ -84,6 +84,10 @@ void AddShapesFlags(CLI::App& app, EvaluateFlags& flags) {
       ->group(kGroup);
   app.add_option("--text-to-image", shapes.text_to_image, "Text-to-image model in place of that folder's")
       ->group(kGroup);
+  app.add_option("--parts", shapes.options.parts, "What to measure: some of vae,clip,text-to-image,edit")
+      ->delimiter(',')
+      ->capture_default_str()
+      ->group(kGroup);
   app.add_option("--cases", shapes.options.cases, "Cases of each figure")
       ->capture_default_str()
       ->group(kGroup);

@@ -27,6 +27,7 @@ Paths PathsOf(const ShapesEvaluation& evaluation, const LocalModel& edit) {
 
 RunSettings SettingsOf(const ShapesOptions& options, const std::string& precision) {
   return {{"profile", "shapes"},
+          {"parts", options.parts},
           {"cases", options.cases},
           {"curve_cases", options.curve_cases},
           {"seed", options.seed},
@@ -49,20 +50,23 @@ absl::Status EvaluateShapes(const ShapesEvaluation& evaluation, const LocalModel
                         console.torch->create_probe(source, clip, edit.engine.device));
   IP2P_ASSIGN_OR_RETURN(const std::unique_ptr<EditEngine> editor,
                         console.torch->create_engine(source, edit.engine));
-  IP2P_ASSIGN_OR_RETURN(
-      const std::unique_ptr<PairSampler> sampler,
-      console.torch->create_sampler({.checkpoint = paths.text_to_image}, {.device = edit.engine.device,
-                                                                          .precision = edit.engine.precision,
-                                                                          .threads = edit.engine.threads}));
+  std::unique_ptr<PairSampler> sampler;
+  if (Measures(evaluation.options, "text-to-image")) {
+    IP2P_ASSIGN_OR_RETURN(sampler, console.torch->create_sampler({.checkpoint = paths.text_to_image},
+                                                                 {.device = edit.engine.device,
+                                                                  .precision = edit.engine.precision,
+                                                                  .threads = edit.engine.threads}));
+  }
   absl::StatusOr<ShapesFigures> figures = absl::UnknownError("");
   {
     CountProgress progress(console, "pictures");
     std::atomic<bool> cancelled = false;
     const Cancellation::Scope scope(console.cancellation, [&cancelled] { cancelled = true; });
-    figures = MeasureShapes(evaluation.options, {*parts, *sampler, *editor}, [&](int64_t done, int64_t all) {
-      progress.Tell(done, all);
-      return cancelled ? absl::CancelledError("the evaluation was given up") : absl::OkStatus();
-    });
+    figures =
+        MeasureShapes(evaluation.options, {*parts, sampler.get(), *editor}, [&](int64_t done, int64_t all) {
+          progress.Tell(done, all);
+          return cancelled ? absl::CancelledError("the evaluation was given up") : absl::OkStatus();
+        });
   }
   IP2P_RETURN_IF_ERROR(figures.status());
   const RunSettings settings = SettingsOf(evaluation.options, editor->precision_name());

@@ -149,6 +149,6 @@ train ablation-filtered --base-checkpoint models/text-to-image
 pairs pairs-random --n-samples 2 --clip-threshold 0 --clip-dir-threshold 0 --clip-img-threshold 0
 train ablation-random --base-checkpoint models/text-to-image
 for name in ablation-filtered ablation-random; do
-  "$ip2p" evaluate --profile shapes --ckpt "$data/models/$name" --clip "$data/models/clip" \
-    --text-to-image "$data/models/text-to-image" --curve-cases 0 --out-dir "$data/evaluation/$name"
+  "$ip2p" evaluate --profile shapes --parts edit --ckpt "$data/models/$name" --clip "$data/models/clip" \
+    --curve-cases 0 --out-dir "$data/evaluation/$name"
 done

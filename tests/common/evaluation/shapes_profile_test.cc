@@ -16,7 +16,7 @@ using ::testing::HasSubstr;
 class ShapesProfileTest : public ::testing::Test {
  protected:
   absl::StatusOr<ShapesFigures> Measure() {
-    return MeasureShapes(options_, {probe_, sampler_, editor_},
+    return MeasureShapes(options_, {probe_, &sampler_, editor_},
                          [this](int64_t done, int64_t all) { return Progress(done, all); });
   }
   absl::Status Progress(int64_t done, int64_t all) {
@@ -60,6 +60,25 @@ TEST_F(ShapesProfileTest, WhoKnowsTheWorldIsFullyRight) {
   }
 }
 
+TEST_F(ShapesProfileTest, PartsAreMeasuredAlone) {
+  options_.parts = {"edit"};
+  const auto figures = MeasureShapes(options_, {probe_, nullptr, editor_},
+                                     [this](int64_t done, int64_t all) { return Progress(done, all); });
+  ASSERT_TRUE(figures.ok()) << figures.status();
+  EXPECT_EQ(done_, 60);  // 30 cases and three points of 10
+  EXPECT_EQ(all_, 60);
+  EXPECT_EQ(figures->edits.both.hits, 30);
+  const auto json = nlohmann::json::parse(ShapesJson(*figures, {}));
+  EXPECT_TRUE(json.contains("edit_both"));
+  for (const char* key : {"vae_psnr_db", "vae_same_scene", "clip_retrieval", "text_to_image_one"})
+    EXPECT_FALSE(json.contains(key)) << key;
+  options_.parts = {"vae"};
+  const auto vae = Measure();
+  ASSERT_TRUE(vae.ok()) << vae.status();
+  EXPECT_EQ(done_, 30);
+  EXPECT_THAT(ShapesText(*vae), ::testing::Not(HasSubstr("edits")));
+}
+
 TEST_F(ShapesProfileTest, FailuresShowWhereTheyAre) {
   probe_.knows = false;
   editor_.idle_from = 1.5;
@@ -92,11 +111,14 @@ TEST_F(ShapesProfileTest, BadOptionsAreListedTogether) {
   options_.cases = 0;
   options_.steps = 1001;
   options_.guidance.image = -1;
+  options_.parts = {"unet"};
   const absl::Status status = Measure().status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()), HasSubstr("cases is 0; wants 1..100000"));
   EXPECT_THAT(std::string(status.message()), HasSubstr("steps is 1001"));
   EXPECT_THAT(std::string(status.message()), HasSubstr("image_guidance is -1"));
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("parts has \"unet\"; wants some of vae, clip, text-to-image, edit"));
 }
 
 TEST_F(ShapesProfileTest, ReportsHoldEveryFigure) {

@@ -186,6 +186,9 @@ TEST_F(EvaluateTest, TheProfileNeedsAnOutputFolderOnly) {
                  "--cases", "0"}),
             kExitBadInput);
   EXPECT_THAT(err_.str(), HasSubstr("cases is 0; wants 1..100000"));
+  EXPECT_EQ(Run({"evaluate", "--profile", "shapes", "--out-dir", Path("e"), "--parts", "edit,unet"}),
+            kExitBadInput);
+  EXPECT_THAT(err_.str(), HasSubstr("parts has \"unet\"; wants some of vae, clip, text-to-image, edit"));
 }
 
 TEST_F(EvaluateTest, WithoutAProfileModelsAndDatasetAreNeeded) {
