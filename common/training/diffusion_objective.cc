@@ -146,7 +146,7 @@ std::vector<std::optional<LatentCache::Row>> DiffusionObjective::EncodeRows(
 }
 
 absl::Status DiffusionObjective::Cache(const ExampleSource& source, const AugmentConfig& augment,
-                                       const std::string& folder) {
+                                       const std::string& folder, const GoOn& go_on) {
   std::vector<int64_t> choices;
   for (int64_t i = 0; i < source.size(); ++i) choices.push_back(source.choices(i));
   IP2P_ASSIGN_OR_RETURN(auto cache, LatentCache::Create(folder, choices, augment.flip));
@@ -172,7 +172,9 @@ absl::Status DiffusionObjective::Cache(const ExampleSource& source, const Augmen
           fault.Update(example.status());
           if (example.ok()) waiting.back() = *std::move(example);
         }
-        if (waiting.size() >= at_once) IP2P_RETURN_IF_ERROR(encode());
+        if (waiting.size() < at_once) continue;
+        if (!go_on(i)) return absl::CancelledError("the examples are not all encoded");
+        IP2P_RETURN_IF_ERROR(encode());
       }
       if (fault.ok()) continue;
       whole = false;

@@ -33,8 +33,8 @@ class DiffusionObjective : public Objective {
   TrainBatch MakeBatch(std::span<const Example> examples, std::vector<uint64_t> seeds) override;
   void Prepare(TrainBatch& batch) override;
   torch::Tensor Loss(const TrainBatch& batch) override;
-  absl::Status Cache(const ExampleSource& source, const AugmentConfig& augment,
-                     const std::string& folder) override;
+  absl::Status Cache(const ExampleSource& source, const AugmentConfig& augment, const std::string& folder,
+                     const GoOn& go_on) override;
   bool InCache(int64_t index, int64_t choice) const override { return cache_->Has(index, choice); }
 
   // The loss of a prepared batch with these draws and no others.

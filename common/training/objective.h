@@ -7,6 +7,7 @@
 #include <torch/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -47,10 +48,12 @@ class Objective {
   // Mean over the batch, a float32 scalar with a gradient; what is random in it follows from batch.seeds.
   virtual torch::Tensor Loss(const TrainBatch& batch) = 0;
   // Encodes every example of `source` once, into a file without a name in `folder`, and lets the frozen
-  // networks go: from then on MakeBatch wants examples that the cache has. FAILED_PRECONDITION when over
-  // 0.1 % are damaged; UNAVAILABLE, RESOURCE_EXHAUSTED: the disk.
+  // networks go: from then on MakeBatch wants examples that the cache has. `go_on` is told how many are done,
+  // often: CANCELLED once it answers no. FAILED_PRECONDITION when over 0.1 % are damaged; UNAVAILABLE,
+  // RESOURCE_EXHAUSTED: the disk.
+  using GoOn = std::function<bool(int64_t examples)>;
   virtual absl::Status Cache(const ExampleSource& /*source*/, const AugmentConfig& /*augment*/,
-                             const std::string& /*folder*/) {
+                             const std::string& /*folder*/, const GoOn& /*go_on*/) {
     return absl::FailedPreconditionError("this objective has nothing to cache");
   }
   virtual bool InCache(int64_t /*index*/, int64_t /*choice*/) const { return false; }

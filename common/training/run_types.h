@@ -68,7 +68,7 @@ class RunObserver {
   virtual void OnCheckpoint(const CheckpointReport& /*report*/) {}  // published; rank 0 only
   virtual void OnMirrored(const MirrorReport& /*report*/) {}        // rank 0 only, of a run with a mirror
   virtual void OnValidation(const ValidationReport& /*report*/) {}  // rank 0 only
-  virtual RunOrder NextOrder() { return {}; }                       // asked after every step
+  virtual RunOrder NextOrder() { return {}; }  // asked after every step, and while examples are encoded
 };
 
 }  // namespace ip2p

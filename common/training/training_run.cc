@@ -35,6 +35,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr absl::Duration kTellOfEncoding = absl::Seconds(30);
 constexpr size_t kConfigSample = 16;  // pictures that a network's own config is learned from
 
 bool RunsInBf16(Precision precision, torch::Device device) {
@@ -48,6 +49,8 @@ class Run {
   Run(const TrainingRunOptions& options, RunObserver& observer) : options_(options), observer_(observer) {}
 
   absl::Status Prepare();
+  // Encodes the examples where they are cached, and opens their loader; an outcome: an order ended the run.
+  absl::StatusOr<std::optional<RunOutcome>> OpenLoader();
   absl::StatusOr<RunOutcome> Train();
 
  private:
@@ -68,6 +71,7 @@ class Run {
   absl::StatusOr<RunOutcome> Finish(RunOutcome outcome);
   absl::StatusOr<StepReport> Step();
   absl::StatusOr<RunOutcome> TakeSteps();
+  std::optional<RunOutcome> EndBeforeTheFirstStep(const RunOrder& order) const;
   // Obeys an order; says whether the run ends by it.
   absl::StatusOr<std::optional<RunOutcome>> Obey(const RunOrder& order);
 
@@ -129,6 +133,11 @@ absl::Status Run::Prepare() {
                                               .device = options_.device,
                                               .threads = options_.threads}));
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<RunOutcome>> Run::OpenLoader() {
+  const TrainConfig& config = options_.config;
   const AugmentConfig augment{.crop = config.resolution,
                               .min_resize = MinResize(config),
                               .max_resize = MaxResize(config),
@@ -142,11 +151,38 @@ absl::Status Run::Prepare() {
                                 .ahead = 2 * trainer_->share().rows()};
   if (config.cache_latents) {
     Objective& learner = trainer_->objective();
-    IP2P_RETURN_IF_ERROR(learner.Cache(*examples_, augment, options_.run));
+    std::optional<RunOutcome> end;
+    absl::Time told = absl::InfinitePast();
+    const absl::Status cached = learner.Cache(*examples_, augment, options_.run, [&](int64_t done) {
+      if (absl::Now() - told > kTellOfEncoding) {
+        told = absl::Now();
+        Log(LogLevel::kInfo, "examples are encoded", {{"done", done}, {"of", examples_->size()}});
+      }
+      end = EndBeforeTheFirstStep(observer_.NextOrder());
+      return !end.has_value();
+    });
+    if (end.has_value()) return end;
+    IP2P_RETURN_IF_ERROR(cached);
     loader.cached = [&learner](int64_t index, int64_t choice) { return learner.InCache(index, choice); };
   }
   loader_ = std::make_unique<ExampleLoader>(*examples_, loader);
-  return absl::OkStatus();
+  return std::nullopt;
+}
+
+// Nothing was learned since the checkpoint or the start, so there is nothing to save. A step that other ranks
+// are to reach is still to come.
+std::optional<RunOutcome> Run::EndBeforeTheFirstStep(const RunOrder& order) const {
+  switch (order.kind) {
+    case RunOrder::Kind::kAbandon:
+      return RunOutcome::kAbandoned;
+    case RunOrder::Kind::kStop:
+      return RunOutcome::kStopped;
+    case RunOrder::Kind::kSaveAndStop:
+      if (options_.world_size == 1 || order.at_step <= trainer_->step()) return RunOutcome::kStopped;
+      return std::nullopt;
+    default:
+      return std::nullopt;
+  }
 }
 
 absl::Status Run::OpenMirror() {
@@ -382,7 +418,8 @@ absl::StatusOr<RunOutcome> RunTraining(const TrainingRunOptions& options, RunObs
   absl::StatusOr<RunOutcome> outcome = CatchTorch("training", [&]() -> absl::StatusOr<RunOutcome> {
     Run run(options, observer);
     IP2P_RETURN_IF_ERROR(run.Prepare());
-    return run.Train();
+    IP2P_ASSIGN_OR_RETURN(const std::optional<RunOutcome> end, run.OpenLoader());
+    return end.has_value() ? *end : run.Train();
   });
   // Between ranks, what torch throws is a lost peer as a rule.
   if (options.world_size > 1 && absl::IsInternal(outcome.status()))

@@ -68,6 +68,19 @@ def test_sigterm_saves_and_stops(start, dataset, tmp_path):
     assert latest(run)[1]["step"] == metrics(run)[-1]["step"]
 
 
+def test_sigterm_ends_the_encoding_of_latents(start, tmp_path):
+    many = write_dataset(tmp_path / "many", prompts=1500)
+    job, run = write_job(tmp_path / "job.json", start, many, maxSteps=100000, cacheLatents=True), tmp_path / "run"
+    with subprocess.Popen(command(job, run), stderr=subprocess.PIPE, text=True) as process:
+        first = next(line for line in process.stderr if "examples are encoded" in line)
+        assert json.loads(first)["done"] == 0 and json.loads(first)["of"] == 1350
+        process.send_signal(signal.SIGTERM)
+        log = process.stderr.read()
+        assert process.wait(60) == 3, log[-2000:]
+    assert "training starts" not in log and not metrics(run)
+    assert not (run / "checkpoints").exists() or not any((run / "checkpoints").iterdir())
+
+
 def test_two_ranks_are_one(start, dataset, tmp_path):
     job = write_job(tmp_path / "job.json", start, dataset, maxSteps=3, accumulation=1)
     train(job, tmp_path / "alone")

@@ -140,7 +140,7 @@ TEST_P(CacheTest, CachedExamplesNeedNoFrozenNetworks) {
     return std::pair(loss.item<double>(), parameters.AllGradients().clone());
   };
   const auto [loss, gradients] = step();
-  ASSERT_TRUE((*made)->Cache(**source, augment, folder.path()).ok());
+  ASSERT_TRUE((*made)->Cache(**source, augment, folder.path(), [](int64_t) { return true; }).ok());
   EXPECT_TRUE((*made)->vae().is_empty());
   EXPECT_TRUE((*made)->InCache(1, 1));
   for (Example& example : examples) example.before = example.after = {};
@@ -151,6 +151,27 @@ TEST_P(CacheTest, CachedExamplesNeedNoFrozenNetworks) {
 
 INSTANTIATE_TEST_SUITE_P(TextEncoder, CacheTest, ::testing::Bool(),
                          [](const auto& made) { return made.param ? "Learns" : "Frozen"; });
+
+TEST(DiffusionObjective, CachingEndsWhenItIsAskedTo) {
+  const TempFolder folder;
+  TrainConfig config;
+  config.resolution = 64;
+  const auto source = OpenExamples(WriteDataset(folder, 40), config.objective, Split::kTrain);
+  ASSERT_TRUE(source.ok()) << source.status();
+  const auto made = DiffusionObjective::Create(RandomModel(TinyConfig(), 1), config, {});
+  ASSERT_TRUE(made.ok()) << made.status();
+  std::vector<int64_t> told;
+  const absl::Status status =
+      (*made)->Cache(**source, {.crop = 64, .min_resize = 64, .max_resize = 64, .flip = true}, folder.path(),
+                     [&](int64_t done) {
+                       told.push_back(done);
+                       return told.size() < 2;
+                     });
+  EXPECT_TRUE(absl::IsCancelled(status)) << status;
+  ASSERT_EQ(told.size(), 2u);
+  EXPECT_LT(told[0], told[1]);
+  EXPECT_FALSE((*made)->vae().is_empty()) << "nothing was let go";
+}
 
 // Both pairs of one prompt are damaged: one example of four is, as the loader counts.
 TEST(DiffusionObjective, TheCacheCountsDamagedExamplesAsTheLoaderDoes) {
@@ -164,8 +185,9 @@ TEST(DiffusionObjective, TheCacheCountsDamagedExamplesAsTheLoaderDoes) {
   ASSERT_TRUE(source.ok()) << source.status();
   const auto made = DiffusionObjective::Create(RandomModel(TinyConfig(), 1), config, {});
   ASSERT_TRUE(made.ok()) << made.status();
-  const absl::Status status = (*made)->Cache(
-      **source, {.crop = 64, .min_resize = 64, .max_resize = 64, .flip = false}, folder.path());
+  const absl::Status status =
+      (*made)->Cache(**source, {.crop = 64, .min_resize = 64, .max_resize = 64, .flip = false}, folder.path(),
+                     [](int64_t) { return true; });
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("1 of 4 examples are damaged"));
 }
