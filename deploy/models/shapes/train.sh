@@ -128,25 +128,28 @@ say prompts
   --out "$data/prompts.jsonl" --seed 2
 stage_done prompts
 
-# pairs FOLDER ARGUMENT...: pairs of the first eighth of the prompts.
+# pairs FOLDER ARGUMENT...: pairs of the first PAIR_PARTITIONS hundredths of the prompts, a process of one thread each:
+# batches of a sample or two are too small to share.
+PAIR_PARTITIONS=8
 pairs() {
   local folder=$1
   shift
   say "$folder"
-  "$ip2p" pairs generate --out-dir "$data/$folder" --prompts-file "$data/prompts.jsonl" --n-partitions 8 --partition 0 \
-    --ckpt "$data/models/text-to-image" --clip "$data/models/clip" --threads "$threads" --steps 20 \
-    --max-out-samples 2 --min-cfg 3 --max-cfg 7 --common-steps 0.5 --seed 3 "$@"
+  seq 0 $((PAIR_PARTITIONS - 1)) | xargs -P "$threads" -I '{}' "$ip2p" pairs generate --out-dir "$data/$folder" \
+    --prompts-file "$data/prompts.jsonl" --n-partitions 100 --partition '{}' --ckpt "$data/models/text-to-image" \
+    --clip "$data/models/clip" --threads 1 --steps 16 --max-out-samples 2 --min-cfg 3 --max-cfg 7 --common-steps 0.5 \
+    --seed 3 "$@"
   "$ip2p" dataset prepare "$data/$folder"
 }
 
-pairs pairs --n-samples 4 --early-stop
+pairs pairs --n-samples 4 --early-stop --clip-threshold 0.8 --clip-dir-threshold 0.1 --clip-img-threshold 0
 stage_done pairs
 
 train edit --base-checkpoint models/text-to-image
 
 # The paper's ablation: as many steps on pairs that CLIP chose, and on the first ones that came.
 train ablation-filtered --base-checkpoint models/text-to-image
-pairs pairs-random --n-samples 2 --clip-threshold 0 --clip-dir-threshold 0 --clip-img-threshold 0
+pairs pairs-random --n-samples 2 --clip-threshold 0 --clip-dir-threshold -1 --clip-img-threshold 0
 train ablation-random --base-checkpoint models/text-to-image
 for name in ablation-filtered ablation-random; do
   "$ip2p" evaluate --profile shapes --parts edit --ckpt "$data/models/$name" --clip "$data/models/clip" \
