@@ -156,7 +156,7 @@ absl::Status DiffusionObjective::Cache(const ExampleSource& source, const Augmen
     return absl::OkStatus();
   };
   const size_t at_once = ExamplesAtOnce(augment.crop);
-  int64_t damaged = 0;
+  int64_t damaged = 0, encoded = 0;
   std::string first_fault;
   for (int64_t i = 0; i < source.size(); ++i) {
     bool whole = true;
@@ -173,8 +173,9 @@ absl::Status DiffusionObjective::Cache(const ExampleSource& source, const Augmen
           if (example.ok()) waiting.back() = *std::move(example);
         }
         if (waiting.size() < at_once) continue;
-        if (!go_on(i)) return absl::CancelledError("the examples are not all encoded");
+        if (!go_on(encoded)) return absl::CancelledError("the examples are not all encoded");
         IP2P_RETURN_IF_ERROR(encode());
+        encoded = i;
       }
       if (fault.ok()) continue;
       whole = false;
