@@ -130,7 +130,7 @@ stage_done prompts
 
 # pairs FOLDER ARGUMENT...: pairs of the first PAIR_PARTITIONS hundredths of the prompts, a process of one thread each:
 # batches of a sample or two are too small to share.
-PAIR_PARTITIONS=8
+PAIR_PARTITIONS=14
 pairs() {
   local folder=$1
   shift
