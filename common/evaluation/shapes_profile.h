@@ -37,6 +37,7 @@ struct ShapesOptions {
   int sheet_cells = 24;  // of each contact sheet
 };
 
+// Whether the part is one of the options'.
 bool Measures(const ShapesOptions& options, const std::string& part);
 
 // All faults listed together. INVALID_ARGUMENT.

@@ -73,8 +73,7 @@ std::string ShapesText(const ShapesFigures& figures) {
     text += "\n";
   };
   for (const Row& row : Rows(figures)) line(row.name, *row.tally, row.promised);
-  if (figures.edits.both.cases == 0) return text;
-  for (size_t kind = 0; kind < kKindNames.size(); ++kind) {
+  for (size_t kind = 0; kind < kKindNames.size() && figures.edits.both.cases > 0; ++kind) {
     line(kKindNames[kind], figures.edits_by_kind[kind].both, -1);
   }
   return text;
@@ -85,8 +84,7 @@ std::string ShapesJson(const ShapesFigures& figures, const RunSettings& settings
   json["settings"] = settings;
   if (figures.same_scene.cases > 0) json["vae_psnr_db"] = figures.psnr;
   for (const Row& row : Rows(figures)) json[row.key] = TallyJson(*row.tally);
-  if (figures.edits.both.cases == 0) return json.dump(2) + "\n";
-  for (size_t kind = 0; kind < kKinds.size(); ++kind)
+  for (size_t kind = 0; kind < kKinds.size() && figures.edits.both.cases > 0; ++kind)
     json["edits_by_kind"][kKinds[kind]] = EditJson(figures.edits_by_kind[kind]);
   json["curve"] = nlohmann::ordered_json::array();
   for (const ShapesFigures::Point& point : figures.curve) {

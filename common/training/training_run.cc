@@ -43,6 +43,13 @@ bool RunsInBf16(Precision precision, torch::Device device) {
   return ChoosePrecision(precision, device) == Precision::kBFloat16;
 }
 
+// What an order ends by itself, whatever the run has done; nothing for all others.
+std::optional<RunOutcome> EndAtOnce(const RunOrder& order) {
+  if (order.kind == RunOrder::Kind::kAbandon) return RunOutcome::kAbandoned;
+  if (order.kind == RunOrder::Kind::kStop) return RunOutcome::kStopped;
+  return std::nullopt;
+}
+
 // What one rank holds while it trains.
 class Run {
  public:
@@ -172,17 +179,9 @@ absl::StatusOr<std::optional<RunOutcome>> Run::OpenLoader() {
 // Nothing was learned since the checkpoint or the start, so there is nothing to save. A step that other ranks
 // are to reach is still to come.
 std::optional<RunOutcome> Run::EndBeforeTheFirstStep(const RunOrder& order) const {
-  switch (order.kind) {
-    case RunOrder::Kind::kAbandon:
-      return RunOutcome::kAbandoned;
-    case RunOrder::Kind::kStop:
-      return RunOutcome::kStopped;
-    case RunOrder::Kind::kSaveAndStop:
-      if (options_.world_size == 1 || order.at_step <= trainer_->step()) return RunOutcome::kStopped;
-      return std::nullopt;
-    default:
-      return std::nullopt;
-  }
+  const bool at_its_step = options_.world_size == 1 || order.at_step <= trainer_->step();
+  if (order.kind == RunOrder::Kind::kSaveAndStop && at_its_step) return RunOutcome::kStopped;
+  return EndAtOnce(order);
 }
 
 absl::Status Run::OpenMirror() {
@@ -334,17 +333,8 @@ absl::StatusOr<StepReport> Run::Step() {
 }
 
 absl::StatusOr<std::optional<RunOutcome>> Run::Obey(const RunOrder& order) {
-  switch (order.kind) {
-    case RunOrder::Kind::kGoOn:
-      return std::nullopt;
-    case RunOrder::Kind::kAbandon:
-      return RunOutcome::kAbandoned;
-    case RunOrder::Kind::kStop:
-      return RunOutcome::kStopped;
-    default:
-      break;
-  }
-  if (trainer_->step() < order.at_step) return std::nullopt;
+  if (const std::optional<RunOutcome> end = EndAtOnce(order)) return end;
+  if (order.kind == RunOrder::Kind::kGoOn || trainer_->step() < order.at_step) return std::nullopt;
   if (order.kind == RunOrder::Kind::kSaveAndStop) {
     IP2P_ASSIGN_OR_RETURN(const RunOutcome end, Finish(RunOutcome::kStopped));
     return end;
