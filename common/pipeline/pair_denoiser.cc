@@ -45,10 +45,11 @@ absl::StatusOr<PairItem> StartPair(uint64_t seed, const PairParams& params, cons
 }
 
 PairDenoiser::PairDenoiser(const StableDiffusion& model, const NoiseSchedule& schedule,
-                           const torch::Tensor& texts, double common_steps, bool reuse_maps,
+                           const torch::Tensor& texts, PairPhoto photo, double common_steps, bool reuse_maps,
                            BatchTrials& trials)
     : model_(model),
       schedule_(schedule),
+      photo_(std::move(photo)),
       common_steps_(common_steps),
       reuse_maps_(reuse_maps),
       trials_(trials) {
@@ -58,13 +59,26 @@ PairDenoiser::PairDenoiser(const StableDiffusion& model, const NoiseSchedule& sc
 
 PairPhase PairDenoiser::Phase(int step, int steps) const {
   if (TakesCommonStep(common_steps_, step, steps)) return PairPhase::kOne;
+  if (photo_.latents.defined()) return PairPhase::kSecond;
   const bool parting = step == 0 || TakesCommonStep(common_steps_, step - 1, steps);
   return parting ? PairPhase::kParting : PairPhase::kTwo;
+}
+
+torch::Tensor PairDenoiser::Kept(torch::Tensor denoised) const {
+  if (!photo_.latents.defined()) return denoised;
+  const torch::Tensor after = denoised.narrow(0, 1, 1);
+  return torch::cat(
+      {photo_.latents, photo_.region.defined() ? torch::where(photo_.region, after, photo_.latents) : after});
 }
 
 void PairDenoiser::Step(std::span<PairItem> items, int steps) {
   const Sampler& any = *items[0].sampler;
   const PairPhase phase = Phase(any.step(), steps);
+  if (phase == PairPhase::kOne && photo_.latents.defined()) {
+    // No network is asked for what is known: x becomes the photo under the next noise.
+    for (PairItem& item : items) item.sampler->Feed(photo_.latents.repeat({2, 1, 1, 1}));
+    return;
+  }
   std::vector<bool> shares;
   for (const PairItem& item : items) shares.push_back(SharesMaps(item.p2p_threshold, any.step(), steps));
   const BatchTrials::Kind kind{.side = any.x().size(2),
@@ -89,7 +103,7 @@ void PairDenoiser::Step(std::span<PairItem> items, int steps) {
     const torch::Tensor uncond = outputs[i].narrow(0, kUncond0, 2), cond = outputs[i].narrow(0, kCond0, 2);
     const torch::Tensor guided = uncond + items[i].cfg_scale * (cond - uncond);
     Sampler& sampler = *items[i].sampler;
-    sampler.Feed(Denoised(schedule_.config().prediction, sampler.x(), sampler.sigma(), guided));
+    sampler.Feed(Kept(Denoised(schedule_.config().prediction, sampler.x(), sampler.sigma(), guided)));
   }
 }
 

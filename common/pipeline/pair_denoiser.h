@@ -29,6 +29,12 @@ struct PairItem {
   std::unique_ptr<Sampler> sampler;  // x [2,C,h,w]
 };
 
+// A picture that the pair starts from. Undefined tensors: none.
+struct PairPhoto {
+  torch::Tensor latents;  // [1,C,h,w] float32 in the model's scale: the first image, from start to end
+  torch::Tensor region;  // [1,1,h,w] bool: outside of it the second one is the photo, too; undefined: nowhere
+};
+
 // Draws in the reference's order from one generator: start noise, threshold, scale; the sampler draws the
 // rest. latents [1,C,h,w]: shape and device. Errors: those of Sampler::Create.
 absl::StatusOr<PairItem> StartPair(uint64_t seed, const PairParams& params, const NoiseSchedule& schedule,
@@ -37,9 +43,10 @@ absl::StatusOr<PairItem> StartPair(uint64_t seed, const PairParams& params, cons
 class PairDenoiser {
  public:
   // texts [3,77,D]: the empty text, the caption, the edited caption. common_steps: the share of the steps
-  // that both images take as one, by the caption. reuse_maps: see AttentionControl. `trials` outlives this.
+  // that both images take as one, towards the photo, else by the caption. reuse_maps: see AttentionControl.
+  // `trials` outlives this.
   PairDenoiser(const StableDiffusion& model, const NoiseSchedule& schedule, const torch::Tensor& texts,
-               double common_steps, bool reuse_maps, BatchTrials& trials);
+               PairPhoto photo, double common_steps, bool reuse_maps, BatchTrials& trials);
 
   // One step of every item; the items stand at the same step of `steps`. In one UNet evaluation where that
   // changes no bit of an item, else each in its own.
@@ -47,6 +54,8 @@ class PairDenoiser {
 
  private:
   PairPhase Phase(int step, int steps) const;
+  // What an item is fed: [2,C,h,w], with the photo where it must stay.
+  torch::Tensor Kept(torch::Tensor denoised) const;
   // The network's outputs [4,C,h,w] float32 for each item, in the order of PairBranch.
   std::vector<torch::Tensor> Predict(std::span<const PairItem> items, const std::vector<bool>& shares,
                                      PairPhase phase);
@@ -57,6 +66,7 @@ class PairDenoiser {
 
   const StableDiffusion& model_;
   const NoiseSchedule& schedule_;
+  const PairPhoto photo_;
   const double common_steps_;
   const bool reuse_maps_;
   BatchTrials& trials_;

@@ -2,12 +2,16 @@
 #include "common/pipeline/pair_job.h"
 
 #include <optional>
+#include <string>
+#include <unordered_map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "common/dataset/partition_writer.h"
+#include "common/dataset/picture_list.h"
 #include "common/dataset/prompts_file.h"
+#include "common/image/decode.h"
 #include "common/object_store/local_copy.h"
 #include "common/pipeline/pair_settings.h"
 
@@ -16,12 +20,25 @@ namespace {
 
 constexpr size_t kNanTrials = 4;  // a prompt of at least so many samples, all NaN, is the model's fault
 
-absl::StatusOr<PairPrompt> UsablePrompt(const PromptRow& row) {
-  IP2P_RETURN_IF_ERROR(row.status);
-  PairPrompt prompt{row.prompt.caption, row.prompt.output};
-  IP2P_RETURN_IF_ERROR(ValidatePairPrompt(prompt));
-  return prompt;
-}
+// Pictures by their captions; of several with one caption the first.
+class Photos {
+ public:
+  explicit Photos(PictureList list) : list_(std::move(list)) {
+    for (size_t i = 0; i < list_.pictures().size(); ++i) by_caption_.emplace(list_.pictures()[i].caption, i);
+  }
+
+  bool Has(const std::string& caption) const { return by_caption_.contains(caption); }
+  absl::StatusOr<Image> Of(const std::string& caption) const {
+    IP2P_ASSIGN_OR_RETURN(const std::string bytes, list_.BytesOf(list_.pictures()[by_caption_.at(caption)]));
+    IP2P_ASSIGN_OR_RETURN(DecodedImage decoded, DecodeImage(bytes));
+    return std::move(decoded.image);
+  }
+  const std::string& sha256() const { return list_.sha256(); }
+
+ private:
+  PictureList list_;
+  std::unordered_map<std::string, size_t> by_caption_;
+};
 
 bool AllNan(const PromptPairs& pairs) {
   for (const Sample& sample : pairs.samples) {
@@ -46,6 +63,12 @@ class Job {
     RunSettings settings = SettingsOf(options_.params);
     settings[kPromptRows] = rows_->size();
     settings[kPromptsSha256] = rows_->sha256();
+    if (!options_.photos.empty()) {
+      IP2P_ASSIGN_OR_RETURN(const std::string folder, LocalPath(options_.photos));
+      IP2P_ASSIGN_OR_RETURN(PictureList list, PictureList::Read(folder));
+      photos_.emplace(std::move(list));
+      settings[kPhotosSha256] = photos_->sha256();
+    }
     IP2P_ASSIGN_OR_RETURN(
         writer_,
         PartitionWriter::Open(
@@ -61,6 +84,18 @@ class Job {
   }
 
  private:
+  // Without its photo.
+  absl::StatusOr<PairPrompt> UsablePrompt(const PromptRow& row) const {
+    IP2P_RETURN_IF_ERROR(row.status);
+    PairPrompt prompt{.caption = row.prompt.caption, .output = row.prompt.output};
+    IP2P_RETURN_IF_ERROR(ValidatePairPrompt(prompt));
+    if (photos_.has_value() && !photos_->Has(prompt.caption)) {
+      return absl::InvalidArgumentError(
+          "no picture of the photos has this caption; wants one, word for word");
+    }
+    return prompt;
+  }
+
   // Counts what is finished, and tells the bad rows.
   absl::Status Survey() {
     IP2P_RETURN_IF_ERROR(rows_->Rewind(share_));
@@ -84,10 +119,22 @@ class Job {
     for (;;) {
       IP2P_ASSIGN_OR_RETURN(const bool more, rows_->Next(row));
       if (!more) return absl::OkStatus();
-      const absl::StatusOr<PairPrompt> prompt = UsablePrompt(row);
+      absl::StatusOr<PairPrompt> prompt = UsablePrompt(row);
       if (!prompt.ok()) continue;
       IP2P_ASSIGN_OR_RETURN(const bool finished, writer_->Finished(row.index));
-      if (!finished) IP2P_RETURN_IF_ERROR(Make(row, *prompt));
+      if (finished) continue;
+      if (photos_.has_value()) {
+        absl::StatusOr<Image> photo = photos_->Of(prompt->caption);
+        if (!photo.ok()) {
+          ++report_.bad_rows;
+          --report_.left;
+          listener_.OnBadRow(
+              row.number, absl::InvalidArgumentError(absl::StrCat("its photo: ", photo.status().message())));
+          continue;
+        }
+        prompt->photo = *std::move(photo);
+      }
+      IP2P_RETURN_IF_ERROR(Make(row, *prompt));
     }
   }
 
@@ -129,6 +176,7 @@ class Job {
   PairJobReport& report_;
 
   std::unique_ptr<PromptsFile> rows_;
+  std::optional<Photos> photos_;
   Share share_;
   std::unique_ptr<PartitionWriter> writer_;
   std::unique_ptr<PairSampler> sampler_;
@@ -144,6 +192,10 @@ absl::Status CheckPairJob(const PairJobOptions& options) {
   if (options.partition < 0 || options.partition >= options.n_partitions) {
     return absl::InvalidArgumentError(absl::StrCat("partition is ", options.partition, "; wants 0..",
                                                    options.n_partitions - 1, " of ", options.n_partitions));
+  }
+  if (!options.photos.empty() && options.params.common_steps <= 0) {
+    return absl::InvalidArgumentError(
+        "photos are given and common_steps is 0; wants more: those lead to them");
   }
   return ValidatePairs(options.params);
 }

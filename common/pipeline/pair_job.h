@@ -22,6 +22,9 @@ namespace ip2p {
 struct PairJobOptions {
   std::string prompts_file;  // a file, or s3:// URL
   std::string out_dir;       // a folder, or s3:// URL
+  // Folder or s3:// URL of captioned pictures (PictureList): a prompt's photo is the first one of its
+  // caption, and a row without one is bad. Empty: no photos.
+  std::string photos;
   int64_t n_partitions = 1;
   int64_t partition = 0;  // 0..n_partitions-1
   PairParams params;
@@ -30,7 +33,7 @@ struct PairJobOptions {
 
 struct PairJobReport {
   int64_t rows = 0;           // of this partition, bad ones included
-  int64_t bad_rows = 0;       // no prompts
+  int64_t bad_rows = 0;       // no prompts, or without a usable photo where photos are asked for
   int64_t resumed = 0;        // prompts that were finished before
   int64_t finished = 0;       // prompts that this run finished
   int64_t left = 0;           // prompts that are not finished

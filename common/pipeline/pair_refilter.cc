@@ -49,6 +49,10 @@ class Refilter {
                           PartitionLock::Acquire(options_.dataset, kAllPrompts, options_.lock));
     lock_ = lock.get();
     IP2P_ASSIGN_OR_RETURN(const RunSettings found, ReadRunFile(options_.dataset));
+    if (found.contains(kPhotosSha256)) {
+      return absl::FailedPreconditionError(
+          "the dataset was made from photos, which it does not hold; wants one made without");
+    }
     IP2P_ASSIGN_OR_RETURN(params_, ParamsOf(found));
     const RunSettings original = WithParams(found, params_);
     IP2P_RETURN_IF_ERROR(Adopt(found));

@@ -4,7 +4,7 @@
 namespace ip2p {
 
 PairRows PlanPairRows(const std::vector<bool>& shares, PairPhase phase) {
-  const bool equal_latents = phase != PairPhase::kTwo;
+  const bool equal_latents = phase == PairPhase::kOne || phase == PairPhase::kParting;
   PairRows plan;
   plan.row_of.resize(shares.size());
   auto add = [&](size_t pair, PairBranch branch) {
@@ -31,6 +31,13 @@ PairRows PlanPairRows(const std::vector<bool>& shares, PairPhase phase) {
   }
   plan.borrowers = static_cast<int64_t>(plan.rows.size());
   for (size_t p = 0; p < shares.size(); ++p) {  // rows of their own maps
+    if (!shares[p] && phase == PairPhase::kSecond) {
+      add(p, kUncond1);
+      add(p, kCond1);
+      plan.row_of[p][kUncond0] = plan.row_of[p][kUncond1];
+      plan.row_of[p][kCond0] = plan.row_of[p][kCond1];
+      continue;
+    }
     if (!shares[p] || equal_latents) add(p, kUncond0);
     if (!shares[p] && !equal_latents) add(p, kUncond1);
     if (!shares[p]) {

@@ -24,6 +24,7 @@ enum class PairPhase {
   kOne,      // they take this step as one, by the first caption
   kParting,  // equal latents, captions of their own from here on
   kTwo,
+  kSecond,  // the first image is known: its rows are only computed for the maps that the second borrows
 };
 
 struct PairRows {
@@ -35,7 +36,7 @@ struct PairRows {
 // shares[p]: image 1 of pair p uses image 0's self-attention maps. Order: image 0 of the pairs that share,
 // then all rows of those that do not, then image 1 of those that share. Where latents are equal, one
 // unconditional row serves both images; where they are one, one conditional row does, too, and nothing is
-// borrowed.
+// borrowed. In kSecond, row_of of an image 0 without rows is image 1's.
 PairRows PlanPairRows(const std::vector<bool>& shares, PairPhase phase);
 
 }  // namespace ip2p

@@ -10,11 +10,14 @@
 
 #include "absl/strings/str_format.h"
 #include "common/base/status_macros.h"
+#include "common/image/fit.h"
 #include "common/model/fingerprint.h"
 #include "common/model/process_memory.h"
 #include "common/model/weights.h"
 #include "common/pipeline/catch_torch.h"
+#include "common/pipeline/changed_region.h"
 #include "common/pipeline/clip_scorer.h"
+#include "common/pipeline/image_tensor.h"
 #include "common/pipeline/pair_denoiser.h"
 #include "common/pipeline/pair_picture.h"
 #include "common/pipeline/safety_check.h"
@@ -30,7 +33,10 @@ constexpr int kAutoLatentPixels = 512, kMostAutoPairs = 8;
 // What is made once a prompt.
 struct PreparedPrompt {
   PairPrompt prompt;
-  torch::Tensor texts;          // [3,77,D]
+  int resolution = 0;
+  torch::Tensor texts;  // [3,77,D]
+  PairPhoto photo;
+  torch::Tensor photo_picture;  // [3,H,W] float32 in 0..1; undefined: it has none
   torch::Tensor clip_features;  // [2,d] of the two captions; undefined until they are asked for
 };
 
@@ -88,7 +94,8 @@ class TorchPairSampler final : public PairSampler {
     }
     const torch::NoGradGuard no_grad;
     UseThreads();
-    IP2P_RETURN_IF_ERROR(CatchTorch("encoding the captions", [&] { return Prepare(prompt); }));
+    IP2P_RETURN_IF_ERROR(
+        CatchTorch("encoding the prompt", [&] { return Prepare(prompt, params.resolution); }));
     std::vector<MadeSample> made;
     while (made.size() < seeds.size()) {
       const size_t count = std::min<size_t>(seeds.size() - made.size(), fits_);
@@ -131,9 +138,8 @@ class TorchPairSampler final : public PairSampler {
     if (options_.threads > 0) at::set_num_threads(options_.threads);
   }
 
-  absl::Status Prepare(const PairPrompt& prompt) {
-    if (prepared_.texts.defined() && prepared_.prompt.caption == prompt.caption &&
-        prepared_.prompt.output == prompt.output) {
+  absl::Status Prepare(const PairPrompt& prompt, int resolution) {
+    if (prepared_.texts.defined() && prepared_.prompt == prompt && prepared_.resolution == resolution) {
       return absl::OkStatus();
     }
     prepared_ = {};
@@ -143,9 +149,22 @@ class TorchPairSampler final : public PairSampler {
     }
     ClipTextEncoder text_encoder = model_->text_encoder;
     prepared_.texts = text_encoder->forward(torch::stack(ids).to(model_->device));
-    prepared_.prompt = prompt;
     ReleaseSharedWeights(*text_encoder);  // not needed before the next prompt
     TrimHeap();
+    if (!prompt.photo.pixels.empty()) {
+      IP2P_ASSIGN_OR_RETURN(const Image photo, FitImage(prompt.photo, {resolution, resolution}));
+      Vae vae = model_->vae;
+      const torch::Tensor pixels = ImageToTensor(photo, model_->device);
+      const torch::Tensor mode = vae->EncodeMode(pixels.to(model_->dtype)).to(torch::kFloat32);
+      prepared_.photo.latents = mode.contiguous() * source_.config.vae.scaling_factor;
+      prepared_.photo_picture = (pixels[0] + 1) / 2;
+      TrimHeap();
+      prepared_.photo.region =
+          ChangedRegion(*model_, *schedule_, prepared_.texts.narrow(0, 1, 2), prepared_.photo.latents);
+      TrimHeap();
+    }
+    prepared_.prompt = prompt;
+    prepared_.resolution = resolution;
     return absl::OkStatus();
   }
 
@@ -160,8 +179,8 @@ class TorchPairSampler final : public PairSampler {
       IP2P_ASSIGN_OR_RETURN(items.emplace_back(),
                             StartPair(seed, params, *schedule_, {1, channels, side, side}, model_->device));
     }
-    PairDenoiser denoiser(*model_, *schedule_, prepared_.texts, params.common_steps, options_.share_maps,
-                          trials_);
+    PairDenoiser denoiser(*model_, *schedule_, prepared_.texts, prepared_.photo, CommonSteps(params),
+                          options_.share_maps, trials_);
     for (int step = 0; step < params.steps; ++step) {
       denoiser.Step(items, params.steps);
       if (hook) IP2P_RETURN_IF_ERROR(hook(step + 1, params.steps));
@@ -174,11 +193,17 @@ class TorchPairSampler final : public PairSampler {
     return made;
   }
 
+  // What changes most of a photo needs more noise to do so.
+  double CommonSteps(const PairParams& params) const {
+    const bool whole = prepared_.photo.latents.defined() && !prepared_.photo.region.defined();
+    return whole ? params.whole_common_steps.value_or(params.common_steps) : params.common_steps;
+  }
+
   // Latents to pictures, scores and the checker's opinion.
   absl::StatusOr<MadeSample> Finish(const PairParams& params, const PairItem& item) {
     MadeSample sample{.seed = item.seed, .p2p_threshold = item.p2p_threshold, .cfg_scale = item.cfg_scale};
     TrimHeap();
-    const torch::Tensor pictures = DecodePictures(*model_, item.sampler->latents());
+    const torch::Tensor pictures = Pictures(item.sampler->latents());
     TrimHeap();
     sample.finite = torch::isfinite(pictures.sum()).item<bool>();
     if (!sample.finite) return sample;
@@ -196,6 +221,12 @@ class TorchPairSampler final : public PairSampler {
       sample.unsafe = sample.unsafe || unsafe;
     }
     return sample;
+  }
+
+  // With a photo that itself, as an edit model will be given one, not what the autoencoder makes of it.
+  torch::Tensor Pictures(const torch::Tensor& latents) const {
+    if (!prepared_.photo_picture.defined()) return DecodePictures(*model_, latents);
+    return torch::stack({prepared_.photo_picture, DecodePictures(*model_, latents.narrow(0, 1, 1))[0]});
   }
 
   ClipScores Score(const torch::Tensor& pictures) {

@@ -13,6 +13,7 @@ namespace {
 
 constexpr const char* kSeeds = "seeds";
 constexpr const char* kCommonSteps = "common_steps";
+constexpr const char* kWholeCommonSteps = "whole_common_steps";
 
 // Calls visit(name, field) for each; Params is PairParams or const PairParams.
 template <typename Params, typename Visit>
@@ -48,6 +49,7 @@ RunSettings SettingsOf(const PairParams& params) {
   settings[kSeeds] = absl::StrJoin(params.seeds, ",");
   // Said where there are any, so that datasets from before there was a choice are continued.
   if (params.common_steps > 0) settings[kCommonSteps] = params.common_steps;
+  if (params.whole_common_steps) settings[kWholeCommonSteps] = *params.whole_common_steps;
   return settings;
 }
 
@@ -64,12 +66,15 @@ absl::StatusOr<PairParams> ParamsOf(const RunSettings& settings) {
     }
   });
   if (!fault.empty()) return absl::InvalidArgumentError(fault);
-  if (const auto common = settings.find(kCommonSteps); common != settings.end()) {
+  for (const char* const name : {kCommonSteps, kWholeCommonSteps}) {
+    const auto common = settings.find(name);
+    if (common == settings.end()) continue;
     if (!common->is_number()) {
       return absl::InvalidArgumentError(
-          "common_steps of run.json is no number; wants what pairs generate wrote");
+          absl::StrCat(name, " of run.json is no number; wants what pairs generate wrote"));
     }
-    common->get_to(params.common_steps);
+    (name == kCommonSteps ? params.common_steps : params.whole_common_steps.emplace()) =
+        common->get<double>();
   }
   const auto seeds = settings.find(kSeeds);
   if (seeds != settings.end() && seeds->is_string()) {

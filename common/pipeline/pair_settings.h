@@ -22,6 +22,7 @@ absl::StatusOr<std::vector<uint64_t>> ParseSeedList(const std::string& text);
 // Names of the other settings.
 inline constexpr char kPromptsSha256[] = "prompts_sha256";
 inline constexpr char kPromptRows[] = "prompt_rows";
+inline constexpr char kPhotosSha256[] = "photos_sha256";
 inline constexpr char kPrecision[] = "precision";
 inline constexpr char kWeights[] = "weights";
 

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "common/dataset/sample.h"
+#include "common/image/image.h"
 
 namespace ip2p {
 
@@ -20,9 +22,12 @@ struct PairParams {
   int max_out_samples = 4;  // kept per prompt, best sim_dir first, 1..1000
   double min_p2p = 0.1;     // 0..1
   double max_p2p = 0.9;     // min_p2p..1
-  double common_steps = 0;  // share of the steps that both images take as one, by the first caption, 0..1
-  double min_cfg = 7.5;     // 0..100
-  double max_cfg = 15;      // min_cfg..100
+  // Share of the steps that both images take as one, by the first caption, or towards the prompt's photo
+  // where it has one, 0..1.
+  double common_steps = 0;
+  std::optional<double> whole_common_steps;  // the same of photos most of which changes; absent: the same
+  double min_cfg = 7.5;                      // 0..100
+  double max_cfg = 15;                       // min_cfg..100
   ClipThresholds thresholds;
   int resolution = 512;         // side of the square images in px, a multiple of 64 in 64..1024
   uint64_t seed = 0;            // global; each sample's follows from it, the prompt's and the sample's index
@@ -34,6 +39,11 @@ struct PairParams {
 struct PairPrompt {
   std::string caption;
   std::string output;  // the caption after the edit
+  // A picture that the caption tells, of any size, fitted to the resolution: it is the first image. The
+  // common steps lead to it, and where the captions differ in a part of it only, the second image is the
+  // photo elsewhere (changed_region.h). Without pixels: none, and both images are the model's.
+  Image photo = {};
+  friend bool operator==(const PairPrompt&, const PairPrompt&) = default;
 };
 
 // All faults listed together, each as "field is found; wants wanted". INVALID_ARGUMENT.

@@ -33,6 +33,7 @@ absl::Status ValidatePairs(const PairParams& params) {
   faults.Number("min_p2p", params.min_p2p, 0, 1);
   faults.Number("max_p2p", params.max_p2p, params.min_p2p, 1);
   faults.Number("common_steps", params.common_steps, 0, 1);
+  if (params.whole_common_steps) faults.Number("whole_common_steps", *params.whole_common_steps, 0, 1);
   faults.Number("min_cfg", params.min_cfg, 0, kMaxGuidance);
   faults.Number("max_cfg", params.max_cfg, params.min_cfg, kMaxGuidance);
   faults.Number("clip_threshold", params.thresholds.clip, -1, 1);

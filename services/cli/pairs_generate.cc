@@ -34,6 +34,9 @@ void AddJobFlags(CLI::App& app, GenerateFlags& flags) {
   app.add_option("--out-dir", job.out_dir, "Folder or s3:// URL of the dataset; a rerun goes on there")
       ->required();
   app.add_option("--prompts-file", job.prompts_file, "Prompts, JSON lines; a file or s3:// URL")->required();
+  app.add_option("--photos", job.photos,
+                 "Folder or s3:// URL of captioned pictures (metadata.jsonl): the one of its caption is a "
+                 "prompt's first picture, and what the edit leaves alone stays as it is there");
   app.add_option("--n-partitions", job.n_partitions, "Shares of the prompts, as numpy.array_split")
       ->capture_default_str();
   app.add_option("--partition", flags.partition, "Our share (default: JOB_COMPLETION_INDEX, else 0)");
@@ -56,9 +59,12 @@ void AddParamFlags(CLI::App& app, GenerateFlags& flags) {
   app.add_option("--max-p2p", params.max_p2p, "Largest share of them")->capture_default_str();
   app.add_option(
          "--common-steps", params.common_steps,
-         "Share of the steps that both pictures take as one, by the first caption: what they show stays in "
-         "its place")
+         "Share of the steps that both pictures take as one, by the first caption or to its photo: what they "
+         "show stays in its place")
       ->capture_default_str();
+  app.add_option(
+      "--whole-common-steps", params.whole_common_steps,
+      "The same of photos most of which the edit changes, which needs more noise (default: the same)");
   app.add_option("--min-cfg", params.min_cfg, "Least guidance scale")->capture_default_str();
   app.add_option("--max-cfg", params.max_cfg, "Largest guidance scale")->capture_default_str();
   AddThresholdFlags(app, params.thresholds);

@@ -76,8 +76,8 @@ absl::StatusOr<PairTask> TaskFromProto(v1::GeneratePairsRequest request) {
   }
   for (int i = 0; i < request.prompts_size() && i < kMaxPrompts; ++i) {
     prompt::v1::Prompt& wire = *request.mutable_prompts(i);
-    PairPrompt& prompt = task.prompts.emplace_back(
-        PairPrompt{std::move(*wire.mutable_caption()), std::move(*wire.mutable_output())});
+    PairPrompt& prompt = task.prompts.emplace_back(PairPrompt{.caption = std::move(*wire.mutable_caption()),
+                                                              .output = std::move(*wire.mutable_output())});
     Add(ValidatePairPrompt(prompt), absl::StrCat("prompts[", i, "]: "), faults);
   }
   task.first_prompt_index = request.first_prompt_index();

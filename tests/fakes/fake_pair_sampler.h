@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <string>
 #include <utility>
@@ -33,6 +34,7 @@ struct FakePairSamplerOptions {
   double lowest = 0;                  // scores are uniform in lowest..highest
   double highest = 1;
   std::string fingerprint = "00000000000000000000000000000000";
+  std::function<void(const PairPrompt&)> on_make;  // may be null
 };
 
 class FakePairSampler final : public PairSampler {
@@ -45,6 +47,7 @@ class FakePairSampler final : public PairSampler {
     if (!params.thresholds.all_zero() && !options_.clip) {
       return absl::FailedPreconditionError("a threshold is not 0 and no CLIP is loaded; wants --clip");
     }
+    if (options_.on_make) options_.on_make(prompt);
     for (int step = 1; step <= params.steps; ++step) {
       Pass();
       if (!hook) continue;

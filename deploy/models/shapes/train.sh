@@ -128,21 +128,21 @@ say prompts
   --out "$data/prompts.jsonl" --seed 2
 stage_done prompts
 
-# pairs FOLDER ARGUMENT...: pairs of the first PAIR_PARTITIONS hundredths of the prompts, a process of one thread each:
-# batches of a sample or two are too small to share.
-PAIR_PARTITIONS=14
+# pairs FOLDER ARGUMENT...: pairs of the first PAIR_PARTITIONS hundredths of the prompts, from the drawn pictures that
+# their captions tell, a process of one thread each: batches of a sample or two are too small to share.
+PAIR_PARTITIONS=13
 pairs() {
   local folder=$1
   shift
   say "$folder"
   seq 0 $((PAIR_PARTITIONS - 1)) | xargs -P "$threads" -I '{}' "$ip2p" pairs generate --out-dir "$data/$folder" \
     --prompts-file "$data/prompts.jsonl" --n-partitions 100 --partition '{}' --ckpt "$data/models/text-to-image" \
-    --clip "$data/models/clip" --threads 1 --steps 16 --max-out-samples 2 --min-cfg 3 --max-cfg 7 --common-steps 0.5 \
-    --seed 3 "$@"
+    --photos "$data/sets/pictures" --clip "$data/models/clip" --threads 1 --steps 16 --max-out-samples 2 \
+    --common-steps 0.5 --whole-common-steps 0.4 --min-p2p 0.2 --min-cfg 2 --max-cfg 5 --seed 3 "$@"
   "$ip2p" dataset prepare "$data/$folder"
 }
 
-pairs pairs --n-samples 4 --early-stop --clip-threshold 0.8 --clip-dir-threshold 0.1 --clip-img-threshold 0
+pairs pairs --n-samples 4 --early-stop --clip-threshold 0.8 --clip-dir-threshold 0.2 --clip-img-threshold 0
 stage_done pairs
 
 train edit --base-checkpoint models/text-to-image

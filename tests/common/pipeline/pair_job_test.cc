@@ -1,7 +1,10 @@
 // The batch job: its way through a prompts file, and what may come in between.
+#include <filesystem>
+#include <map>
 #include <thread>
 #include <vector>
 
+#include "common/dataset/prompt_folder.h"
 #include "gmock/gmock.h"
 #include "tests/common/pipeline/pair_job_fixture.h"
 #include "tests/fakes/file_size_limit.h"
@@ -14,6 +17,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Key;
 using ::testing::Not;
+using ::testing::Pair;
 using ::testing::UnorderedElementsAre;
 
 TEST_F(PairJobTest, MakesEveryPromptOnce) {
@@ -52,6 +56,46 @@ TEST_F(PairJobTest, PartitionsMakeTheSameBytes) {
     }
     EXPECT_THAT(Differing(Files(out), expected), IsEmpty()) << n;
   }
+}
+
+TEST_F(PairJobTest, PhotosAreFoundByTheirCaptions) {
+  WritePrompts(4);
+  const auto picture = [](uint8_t level) {
+    return *EncodePairImage({.width = 8, .height = 8, .pixels = std::vector<uint8_t>(8 * 8 * 3, level)});
+  };
+  std::filesystem::create_directories(folder_.In("set"));
+  folder_.Write("set/a.jpg", picture(10));
+  folder_.Write("set/b.jpg", picture(200));
+  folder_.Write("set/torn.jpg", "no picture");
+  folder_.Write("set/metadata.jsonl", R"({"file_name":"a.jpg","caption":"caption 0"}
+{"file_name":"b.jpg","text":"caption 2"}
+{"file_name":"b.jpg","caption":"caption 0"}
+{"file_name":"torn.jpg","caption":"caption 3"}
+)");
+  PairJobOptions options = Options("out");
+  options.photos = folder_.In("set");
+  EXPECT_THAT(Run(options).message(), HasSubstr("common_steps is 0; wants more"));
+  options.params.common_steps = 0.5;
+  std::map<std::string, int> levels;
+  sampler_.on_make = [&levels](const PairPrompt& prompt) {
+    levels[prompt.caption] = prompt.photo.pixels.at(0);
+  };
+  ASSERT_TRUE(Run(options).ok());
+  EXPECT_EQ(report_.finished, 2);
+  EXPECT_EQ(report_.bad_rows, 2);
+  EXPECT_EQ(report_.left, 0);
+  EXPECT_THAT(levels,
+              UnorderedElementsAre(Pair("caption 0", 10), Pair("caption 2", 200)));  // the first of two
+  EXPECT_THAT(listener_.bad_rows[2], HasSubstr("no picture of the photos has this caption"));
+  EXPECT_THAT(listener_.bad_rows[4], HasSubstr("its photo: "));
+
+  // A dataset from photos is no other one.
+  folder_.Write("set/metadata.jsonl", R"({"file_name":"b.jpg","caption":"caption 0"})");
+  EXPECT_THAT(Run(options).message(), HasSubstr("photos_sha256"));
+  options.photos = "";
+  EXPECT_THAT(Run(options).message(), HasSubstr("photos_sha256"));
+  options.photos = folder_.In("none");
+  EXPECT_TRUE(absl::IsNotFound(Run(options)));
 }
 
 TEST_F(PairJobTest, PartitionsAtOnceAndTwice) {

@@ -58,6 +58,23 @@ class PairRefilterTest : public PairJobTest {
   RefilterReport refiltered_;
 };
 
+TEST_F(PairRefilterTest, RefusesPairsOfPhotosThatItDoesNotHave) {
+  WritePrompts(1);
+  std::filesystem::create_directories(folder_.In("set"));
+  folder_.Write("set/a.jpg",
+                *EncodePairImage({.width = 8, .height = 8, .pixels = std::vector<uint8_t>(192, 9)}));
+  folder_.Write("set/metadata.jsonl", R"({"file_name":"a.jpg","caption":"caption 0"})");
+  PairJobOptions options = With("out", loose_);
+  options.photos = folder_.In("set");
+  options.params.common_steps = 0.5;
+  ASSERT_TRUE(Run(options).ok());
+  const FilesByName files = Files("out");
+  const absl::Status status = Refilter("out", strict_);
+  EXPECT_TRUE(absl::IsFailedPrecondition(status));
+  EXPECT_THAT(status.message(), HasSubstr("made from photos, which it does not hold"));
+  EXPECT_THAT(Differing(Files("out"), files), IsEmpty());
+}
+
 TEST_F(PairRefilterTest, EqualsARunWithTheNewThresholds) {
   WritePrompts(8);
   ASSERT_TRUE(Run(With("strict", strict_)).ok());

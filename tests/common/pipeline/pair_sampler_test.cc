@@ -152,6 +152,61 @@ TEST_F(PairSamplerTest, CommonStepsKeepTheFirstImageAndTieTheSecondToIt) {
   }
 }
 
+Image Gradient(int side, int slope) {
+  Image image{.width = side, .height = side};
+  for (int y = 0; y < side; ++y) {
+    for (int x = 0; x < side; ++x) {
+      for (int c = 0; c < 3; ++c)
+        image.pixels.push_back(static_cast<uint8_t>((slope * x + 2 * y + 40 * c) % 256));
+    }
+  }
+  return image;
+}
+
+TEST_F(PairSamplerTest, APhotoIsTheFirstImageAndTheCommonStepsLeadToIt) {
+  const auto sampler = Make({.precision = Precision::kFloat32, .batch = 2});
+  PairParams half = Params(6), all = half;
+  half.common_steps = 0.5;
+  all.common_steps = 1;
+  PairPrompt with = kPrompt, other = kPrompt;
+  with.photo = Gradient(64, 3);
+  other.photo = Gradient(96, 1);  // fitted to the resolution
+  const auto whole = MadeOf(*sampler, all, {3, 4}, with), some = MadeOf(*sampler, half, {3, 4}, with),
+             foreign = MadeOf(*sampler, half, {3, 4}, other), again = MadeOf(*sampler, half, {3, 4}, with),
+             plain = MadeOf(*sampler, half, {3, 4});
+  for (size_t i = 0; i < some.size(); ++i) {
+    EXPECT_LE(LargestDifference(some[i].before, with.photo), 1);
+    EXPECT_EQ(foreign[i].before.width, 64);
+    EXPECT_GT(LargestDifference(foreign[i].before, some[i].before), 4) << "the texts are the same";
+    // With all steps in common: the photo, through the autoencoder, whatever the seed.
+    EXPECT_LE(LargestDifference(whole[i].after, whole[0].after), 1);
+    EXPECT_GT(LargestDifference(whole[i].after, some[i].after), 0);
+    EXPECT_EQ(some[i].after, again[i].after);
+    EXPECT_EQ(some[i].p2p_threshold, plain[i].p2p_threshold);
+    EXPECT_EQ(some[i].cfg_scale, plain[i].cfg_scale);
+  }
+  EXPECT_GT(LargestDifference(some[0].after, some[1].after), 0);
+
+  // Words that say the same change nothing: the second image is the photo everywhere.
+  PairPrompt same = with;
+  same.output = same.caption;
+  EXPECT_LE(LargestDifference(MadeOf(*sampler, Params(6), {3}, same)[0].after, whole[0].after), 1);
+}
+
+TEST_F(PairSamplerTest, PhotosMostOfWhichChangesHaveCommonStepsOfTheirOwn) {
+  // The random model hears words everywhere, so that no region is small.
+  const auto sampler = Make({.precision = Precision::kFloat32, .batch = 1});
+  PairParams half = Params(6), both = half, third = half;
+  half.common_steps = both.common_steps = 0.5;
+  both.whole_common_steps = 0.3;
+  third.common_steps = 0.3;
+  PairPrompt with = kPrompt;
+  with.photo = Gradient(64, 3);
+  EXPECT_EQ(MadeOf(*sampler, both, {3}, with)[0].after, MadeOf(*sampler, third, {3}, with)[0].after);
+  EXPECT_NE(MadeOf(*sampler, both, {3}, with)[0].after, MadeOf(*sampler, half, {3}, with)[0].after);
+  EXPECT_EQ(MadeOf(*sampler, both, {3})[0].after, MadeOf(*sampler, half, {3})[0].after);  // no photo
+}
+
 TEST_F(PairSamplerTest, ReusingMapsChangesNothing) {
   PairParams params = Params(6);
   params.min_p2p = 0.9;

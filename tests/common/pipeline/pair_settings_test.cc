@@ -17,6 +17,7 @@ TEST(PairSettingsTest, RoundTripThroughText) {
                     .min_p2p = 0.15,
                     .max_p2p = 0.85,
                     .common_steps = 0.45,
+                    .whole_common_steps = 0.35,
                     .min_cfg = 1,
                     .max_cfg = 1.1,
                     .thresholds = {0.21, 0.22, 0.73},

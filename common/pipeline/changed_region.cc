@@ -1,0 +1,43 @@
+// See changed_region.h.
+#include "common/pipeline/changed_region.h"
+
+#include <torch/utils.h>
+
+#include "common/diffusion/denoiser.h"
+#include "common/diffusion/request_noise.h"
+
+namespace ip2p {
+namespace {
+
+constexpr double kSigma = 1;         // less hides what words mean, more where things are
+constexpr int kNoises = 8;           // whose mean differences are taken
+constexpr double kNearMost = 0.98;   // quantile that stands for the largest difference; single pixels don't
+constexpr double kChanged = 0.35;    // of it
+constexpr double kMostLocal = 0.35;  // share of the picture; a region over it is no region
+constexpr uint64_t kSeed = 77;
+
+}  // namespace
+
+torch::Tensor ChangedRegion(const StableDiffusion& model, const NoiseSchedule& schedule,
+                            const torch::Tensor& captions, const torch::Tensor& photo) {
+  UNet unet = model.unet;
+  const TextContext texts = unet->PrepareText(captions);
+  const torch::Tensor timesteps =
+      torch::full({2}, schedule.SigmaToTimestep(kSigma), torch::kFloat32).to(model.device);
+  NoiseGenerator noise(kSeed, model.device);
+  torch::Tensor difference = torch::zeros_like(photo);
+  for (int i = 0; i < kNoises; ++i) {
+    const torch::Tensor x = (photo + kSigma * noise.Draw(photo.sizes())).repeat({2, 1, 1, 1});
+    const torch::Tensor output =
+        unet->forward(NetworkInput(x, kSigma).to(model.dtype), timesteps, texts, {}).to(torch::kFloat32);
+    const torch::Tensor denoised = Denoised(schedule.config().prediction, x, kSigma, output);
+    difference += denoised.narrow(0, 1, 1) - denoised.narrow(0, 0, 1);
+  }
+  const torch::Tensor strength = difference.abs().amax(1, /*keepdim=*/true);
+  const torch::Tensor changed = strength > kChanged * strength.quantile(kNearMost);
+  const torch::Tensor region = torch::max_pool2d(changed.to(torch::kFloat32), 3, 1, 1);
+  if (region.mean().item<double>() > kMostLocal) return {};
+  return region > 0;
+}
+
+}  // namespace ip2p
