@@ -15,6 +15,7 @@ void AddDatasetCommands(CLI::App& app, Console& console, Chosen& chosen) {
   AddDatasetPack(*noun, console, chosen);
   AddDatasetUnpack(*noun, console, chosen);
   AddDatasetImport(*noun, console, chosen);
+  AddDatasetMerge(*noun, console, chosen);
   AddDatasetExport(*noun, console, chosen);
 }
 

@@ -15,6 +15,7 @@ void AddDatasetCheck(CLI::App& noun, Console& console, Chosen& chosen);
 void AddDatasetPack(CLI::App& noun, Console& console, Chosen& chosen);
 void AddDatasetUnpack(CLI::App& noun, Console& console, Chosen& chosen);
 void AddDatasetImport(CLI::App& noun, Console& console, Chosen& chosen);
+void AddDatasetMerge(CLI::App& noun, Console& console, Chosen& chosen);
 void AddDatasetExport(CLI::App& noun, Console& console, Chosen& chosen);
 
 }  // namespace ip2p

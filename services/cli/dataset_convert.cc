@@ -1,11 +1,14 @@
-// `ip2p dataset pack`, `unpack`, `import` and `export`: a dataset in other forms and back.
+// `ip2p dataset pack`, `unpack`, `import`, `merge` and `export`: a dataset in other forms and back.
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "common/dataset/dataset_copy.h"
 #include "common/dataset/export.h"
 #include "common/dataset/import.h"
+#include "common/dataset/merge.h"
 #include "common/dataset/pack.h"
 #include "common/dataset/pack_to_store.h"
 #include "common/object_store/local_copy.h"
@@ -71,6 +74,25 @@ absl::Status Import(const ConvertFlags& flags, Console& console) {
   return JudgeImport(report);
 }
 
+struct MergeFlags {
+  std::vector<std::string> inputs;
+  std::string output;
+};
+
+absl::Status Merge(const MergeFlags& flags, Console& console) {
+  std::vector<std::string> inputs;
+  for (const std::string& named : flags.inputs) {
+    IP2P_ASSIGN_OR_RETURN(inputs.emplace_back(), LocalDataset(named));
+  }
+  MergeReport report;
+  {
+    CountProgress progress(console, "folders");
+    IP2P_ASSIGN_OR_RETURN(report, MergeDatasets(inputs, flags.output, progress.callback()));
+  }
+  console.err << "merged " << report.pairs << " pairs of " << report.prompts << " prompts\n";
+  return absl::OkStatus();
+}
+
 absl::Status Export(const ConvertFlags& flags, Console& console) {
   IP2P_RETURN_IF_ERROR(OnlyFolder(flags.output));
   IP2P_ASSIGN_OR_RETURN(const std::string input, LocalDataset(flags.input));
@@ -131,6 +153,18 @@ void AddDatasetImport(CLI::App& noun, Console& console, Chosen& chosen) {
   added.command->add_option("--after", columns.after, "Column of the image after");
   added.command->add_option("--instruction", columns.edit, "Column of the instruction");
   added.command->add_flag("--json", added.flags->json, "Print the counts as JSON");
+}
+
+void AddDatasetMerge(CLI::App& noun, Console& console, Chosen& chosen) {
+  CLI::App* command = noun.add_subcommand("merge", "Make one dataset of several, numbered anew");
+  const auto flags = std::make_shared<MergeFlags>();
+  command->add_option("inputs", flags->inputs, "Folders of the datasets, or s3:// URLs")->required();
+  command
+      ->add_option("-o,--output", flags->output,
+                   "Folder or s3:// URL of the dataset; an unfinished one is continued")
+      ->required();
+  command->callback(
+      [flags, &console, &chosen] { chosen.run = [flags, &console] { return Merge(*flags, console); }; });
 }
 
 void AddDatasetExport(CLI::App& noun, Console& console, Chosen& chosen) {

@@ -248,6 +248,42 @@ def test_import_names_its_columns(ip2p, tmp_path):
     assert json.loads((tmp_path / "out" / "0000000" / "prompt.json").read_text())["edit"] == "make it so"
 
 
+def test_one_column_may_be_both_images(ip2p, tmp_path):
+    """Copies: pictures with an instruction that is carried out already."""
+    ip2p("shapes", "draw", "--out-dir", tmp_path / "set", "--count", "6", "--seed", "3", "--edits")
+    drawn = [json.loads(line) for line in (tmp_path / "set" / "metadata.jsonl").read_text().splitlines()]
+    columns = ["--before", "file_name", "--after", "file_name"]
+    ip2p("dataset", "import", tmp_path / "set", "-o", tmp_path / "copies", *columns)
+    rows = sorted((tmp_path / "copies").glob("0*"))
+    assert len(rows) == 6
+    for folder, row in zip(rows, drawn, strict=True):
+        prompt = json.loads((folder / "prompt.json").read_text())
+        assert prompt["edit"] == row["edit"] and prompt["caption"] == row["caption"]
+        assert (folder / "0_0.jpg").read_bytes() == (folder / "0_1.jpg").read_bytes()
+
+    shard = tmp_path / "shard.tar"
+    with tarfile.open(shard, "w") as tar:
+        for name, body in (("0.x.jpg", (rows[0] / "0_0.jpg").read_bytes()), ("0.edit.txt", b"stay")):
+            info = tarfile.TarInfo(name)
+            info.size = len(body)
+            tar.addfile(info, io.BytesIO(body))
+    ip2p("dataset", "import", shard, "-o", tmp_path / "of-shard", "--before", "x", "--after", "x")
+    assert (tmp_path / "of-shard/0000000/0_1.jpg").read_bytes() == (rows[0] / "0_0.jpg").read_bytes()
+
+
+def test_merge_makes_one_dataset_of_several(ip2p, original, tmp_path):
+    ip2p("dataset", "export", original, "-o", tmp_path / "exported")
+    ip2p("dataset", "import", tmp_path / "exported", "-o", tmp_path / "imported")
+    ip2p("dataset", "merge", original, tmp_path / "imported", "-o", tmp_path / "out")
+    for name in ("original", "imported", "out"):
+        ip2p("dataset", "prepare", tmp_path / name)
+    first, second, both = (list(disk.original_loader(tmp_path / name)) for name in ("original", "imported", "out"))
+    assert [text for *_, text in both] == [text for *_, text in first + second]
+    assert all(same(a, b) for (a, *_), (b, *_) in zip(both, first + second, strict=True))
+    again = ip2p("dataset", "merge", original, "-o", tmp_path / "out", check=False)
+    assert again.returncode == 42 and "source_sha256" in again.stderr
+
+
 def test_archives_with_links_and_paths_do_no_harm(ip2p, tmp_path):
     with tarfile.open(tmp_path / "evil.tar", "w") as tar:
         link = tarfile.TarInfo("0.before.jpg")

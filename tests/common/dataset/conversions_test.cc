@@ -5,6 +5,7 @@
 
 #include "common/dataset/export.h"
 #include "common/dataset/import.h"
+#include "common/dataset/merge.h"
 #include "common/dataset/prompt_folder.h"
 #include "common/dataset/seeds_file.h"
 #include "common/storage/tar.h"
@@ -147,6 +148,37 @@ TEST_F(ConversionsTest, APartThatIsTooLargeIsTheRowsFault) {
   const absl::StatusOr<ImportReport> from_folder = Import("folder", "out2");
   ASSERT_TRUE(from_folder.ok()) << from_folder.status();
   EXPECT_THAT(from_folder->skipped, ElementsAre(Pair("the image before cannot be read", 1)));
+}
+
+TEST_F(ConversionsTest, MergesAfterAFaultOfTheDisk) {
+  FailEachCall("out", 20, [this] {
+    return MergeDatasets({folder_.In("data"), folder_.In("data")}, folder_.In("out"), nullptr).status();
+  });
+}
+
+TEST_F(ConversionsTest, AMergeHoldsEveryPromptOfBothByteForByte) {
+  ASSERT_TRUE(Export("exported").ok());
+  ASSERT_TRUE(Import("exported", "imported").ok());
+  const auto merge = [this](const std::vector<std::string>& inputs) {
+    return MergeDatasets(inputs, folder_.In("out"), nullptr);
+  };
+  const auto report = merge({folder_.In("data"), folder_.In("imported")});
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->prompts, 5);  // three, one of them without a pair, and two
+  EXPECT_EQ(report->pairs, 4);
+  const auto merged = Contents("out"), first = Contents("data"), second = Contents("imported");
+  for (const auto& [name, bytes] : first) {
+    if (name == "run.json") continue;
+    EXPECT_EQ(merged.at(name), bytes) << name;
+  }
+  EXPECT_EQ(merged.at("0000003/0_0.jpg"), second.at("0000000/0_0.jpg"));
+  EXPECT_EQ(merged.at("0000004/prompt.json"), second.at("0000001/prompt.json"));
+
+  EXPECT_TRUE(absl::IsFailedPrecondition(merge({folder_.In("data")}).status()));  // another one
+  EXPECT_TRUE(absl::IsInvalidArgument(merge({}).status()));
+  const absl::Status missing = merge({folder_.In("data"), folder_.In("nowhere")}).status();
+  EXPECT_TRUE(absl::IsNotFound(missing));
+  EXPECT_THAT(missing.message(), HasSubstr("nowhere: "));
 }
 
 TEST(JudgeImport, AThousandthMayBeBadAndNoMore) {
