@@ -17,7 +17,7 @@ namespace ip2p {
 
 // Where a row has what; empty: the usual names are tried (FORMAT.md).
 struct ImportColumns {
-  std::string before;
+  std::string before;  // may be the same as after's: nothing changes, as a copy teaches
   std::string after;
   std::string edit;
 };

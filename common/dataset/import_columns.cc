@@ -51,13 +51,14 @@ std::string_view WithoutFileName(std::string_view name) {
 }
 
 // What the user names replaces the usual names of that part.
-std::optional<RowPart> NamedPart(std::string_view name, const ImportColumns& columns) {
+std::vector<RowPart> NamedParts(std::string_view name, const ImportColumns& columns) {
+  std::vector<RowPart> parts;
   for (const auto& [wanted, part] :
        {std::pair(&columns.before, RowPart::kBefore), std::pair(&columns.after, RowPart::kAfter),
         std::pair(&columns.edit, RowPart::kEdit)}) {
-    if (!wanted->empty() && name == *wanted) return part;
+    if (!wanted->empty() && name == *wanted) parts.push_back(part);
   }
-  return std::nullopt;
+  return parts;
 }
 
 bool IsNamed(RowPart part, const ImportColumns& columns) {
@@ -68,27 +69,28 @@ bool IsNamed(RowPart part, const ImportColumns& columns) {
 
 }  // namespace
 
-std::optional<RowPart> PartOf(std::string_view name, const ImportColumns& columns) {
+std::vector<RowPart> PartsOf(std::string_view name, const ImportColumns& columns) {
   for (const std::string_view candidate : {name, WithoutFileName(name)}) {
-    if (const std::optional<RowPart> part = NamedPart(candidate, columns)) return part;
+    if (std::vector<RowPart> parts = NamedParts(candidate, columns); !parts.empty()) return parts;
   }
   for (const KnownName& known : kKnown) {
-    if (WithoutFileName(name) == known.name && !IsNamed(known.part, columns)) return known.part;
+    if (WithoutFileName(name) == known.name && !IsNamed(known.part, columns)) return {known.part};
   }
-  return std::nullopt;
+  return {};
 }
 
 void TakeTexts(const nlohmann::json& object, const ImportColumns& columns, ImportRow& row,
                std::string& before, std::string& after) {
   for (const auto& [key, value] : object.items()) {
-    const std::optional<RowPart> part = PartOf(key, columns);
-    if (!part.has_value() || !value.is_string()) continue;
-    std::string* const place = *part == RowPart::kBefore    ? &before
-                               : *part == RowPart::kAfter   ? &after
-                               : *part == RowPart::kEdit    ? &row.edit
-                               : *part == RowPart::kCaption ? &row.caption
-                                                            : &row.output;
-    if (place->empty()) *place = value.get<std::string>();
+    if (!value.is_string()) continue;
+    for (const RowPart part : PartsOf(key, columns)) {
+      std::string* const place = part == RowPart::kBefore    ? &before
+                                 : part == RowPart::kAfter   ? &after
+                                 : part == RowPart::kEdit    ? &row.edit
+                                 : part == RowPart::kCaption ? &row.caption
+                                                             : &row.output;
+      if (place->empty()) *place = value.get<std::string>();
+    }
   }
 }
 

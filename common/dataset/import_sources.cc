@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
-#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -185,15 +184,13 @@ class WebDataset final : public ImportSource {
     }
     if (stem != "txt") absl::ConsumeSuffix(&stem, ".txt");
     for (const char* const image : {".jpg", ".jpeg", ".png", ".webp"}) absl::ConsumeSuffix(&stem, image);
-    const std::optional<RowPart> part = PartOf(std::string_view(stem.data(), stem.size()), columns_);
-    if (member.too_large && part.has_value()) row.fault = TooLarge(ending);
-    if (part == RowPart::kEdit) row.edit = std::string(absl::StripAsciiWhitespace(contents));
-    if (part == RowPart::kCaption) row.caption = std::string(absl::StripAsciiWhitespace(contents));
-    if (part == RowPart::kOutput) row.output = std::string(absl::StripAsciiWhitespace(contents));
-    if (part == RowPart::kBefore) {
-      row.before = std::move(contents);
-    } else if (part == RowPart::kAfter) {
-      row.after = std::move(contents);
+    for (const RowPart part : PartsOf(std::string_view(stem.data(), stem.size()), columns_)) {
+      if (member.too_large) row.fault = TooLarge(ending);
+      if (part == RowPart::kEdit) row.edit = std::string(absl::StripAsciiWhitespace(contents));
+      if (part == RowPart::kCaption) row.caption = std::string(absl::StripAsciiWhitespace(contents));
+      if (part == RowPart::kOutput) row.output = std::string(absl::StripAsciiWhitespace(contents));
+      if (part == RowPart::kBefore) row.before = contents;
+      if (part == RowPart::kAfter) row.after = contents;
     }
   }
 

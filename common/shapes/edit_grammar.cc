@@ -82,4 +82,17 @@ EditedScene RandomEdit(const ToldScene& told, uint64_t seed) {
   }
 }
 
+std::string EditBack(const ToldScene& told, uint64_t seed) {
+  const EditedScene other = RandomEdit(told, seed);
+  SceneEdit back = other.edit;
+  if (back.kind == EditKind::kBackground) {
+    back.background = told.scene.background;
+  } else {
+    back.color = told.scene.objects[back.object].color;
+    back.shape = told.scene.objects[back.object].shape;
+  }
+  Dice dice(seed + 1);
+  return Instruction(back, other.after, static_cast<uint64_t>(dice.Roll(1 << 30)));
+}
+
 }  // namespace ip2p::shapes

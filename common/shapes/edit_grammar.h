@@ -39,6 +39,10 @@ std::vector<SceneEdit> PossibleEdits(const Scene& scene);
 // One of them: first the kind, with equal chances, then one of that kind, then a wording.
 EditedScene RandomEdit(const ToldScene& told, uint64_t seed);
 
+// An instruction that leads to this scene from another one, which a RandomEdit of it is: to the scene itself
+// it changes nothing.
+std::string EditBack(const ToldScene& told, uint64_t seed);
+
 // The instruction in one of its wordings; `variant` is taken modulo their number.
 std::string Instruction(const SceneEdit& edit, const Scene& scene, uint64_t variant);
 // How many wordings that edit has.

@@ -133,6 +133,10 @@ void AddDraw(CLI::App& noun, Console& console, Chosen& chosen) {
       ->capture_default_str();
   command->add_flag("--plain", options.set.plain,
                     "Blue and black objects on white only: where shapes are all there is to learn");
+  command->add_flag(
+      "--edits", options.edits,
+      "Tell an instruction with each picture that is carried out in it already: with `dataset import "
+      "--before file_name --after file_name`, examples of what must stay");
   command->add_option("--threads", options.threads, "Threads; 0: one a core")
       ->check(CLI::Range(0, 256))
       ->capture_default_str();

@@ -15,6 +15,7 @@
 #include "common/dataset/partition_writer.h"
 #include "common/image/encode.h"
 #include "common/object_store/object_url.h"
+#include "common/shapes/edit_grammar.h"
 #include "common/shapes/oracle.h"
 #include "common/shapes/scene_json.h"
 #include "common/storage/atomic_file.h"
@@ -90,6 +91,8 @@ class SetDrawer {
       nlohmann::ordered_json line;
       line["file_name"] = absl::StrCat(PromptFolderName(i / kChunk), "/", PictureName(i));
       line["caption"] = sample.caption;
+      if (options_.edits)
+        line["edit"] = shapes::EditBack(sample.told, options_.seed + static_cast<uint64_t>(i));
       line["scene"] = SceneJson(sample.placed, options_.side);
       IP2P_RETURN_IF_ERROR(metadata.Write(line.dump() + "\n"));
       if (!told.insert(sample.caption).second) continue;
@@ -151,6 +154,7 @@ absl::StatusOr<DrawReport> DrawFolder(const std::string& folder, const DrawOptio
   if (options.set.most_objects < 2) settings["objects"] = options.set.most_objects;
   if (options.set.alike > 1) settings["alike"] = options.set.alike;
   if (options.set.plain) settings["plain"] = true;
+  if (options.edits) settings["edits"] = true;
   IP2P_ASSIGN_OR_RETURN(const std::unique_ptr<PartitionWriter> writer,
                         PartitionWriter::Open({.dataset = folder, .share = kAllPrompts, .known = settings}));
   IP2P_RETURN_IF_ERROR(writer->Agree(settings));

@@ -2,7 +2,9 @@
 // CLIP training read them (metadata.jsonl, Hugging Face's "imagefolder").
 //
 //   0000000/00000000.png ...   256 pictures a folder, published together
-//   metadata.jsonl             {"file_name", "caption", "scene": what is where, in px}, a picture a line
+//   metadata.jsonl             {"file_name", "caption", "scene": what is where, in px}, a picture a line;
+//   with
+//                              DrawOptions::edits "edit" too: an instruction that is carried out already
 //   captions.jsonl             {"caption"}, each once: for `ip2p prompts generate --captions`
 //   run.json                   what the set follows from; a rerun with other settings is refused
 #pragma once
@@ -23,6 +25,7 @@ struct DrawOptions {
   uint64_t seed = 0;
   int side = shapes::kDefaultSide;  // px, 32..1024
   shapes::SetOptions set;
+  bool edits = false;
   int threads = 0;                                          // 0: one a core
   const std::atomic<bool>* cancelled = nullptr;             // null: never
   std::function<void(int64_t done, int64_t all)> progress;  // may be null

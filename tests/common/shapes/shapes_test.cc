@@ -158,6 +158,32 @@ TEST(EditTest, ChangesWhatItSaysAndNothingElse) {
   EXPECT_EQ(kinds.size(), 3u);
 }
 
+TEST(EditTest, AnEditBackLeadsToTheSceneItself) {
+  int told = 0;
+  for (uint64_t seed = 0; seed < 300; ++seed) {
+    const ToldScene scene = RandomScene(seed);
+    const std::string instruction = EditBack(scene, seed * 31);
+    EXPECT_EQ(instruction, EditBack(scene, seed * 31));
+    // Of all edits of the scene that it may come from, one leads here in these words.
+    const EditedScene other = RandomEdit(scene, seed * 31);
+    for (const SceneEdit& edit : PossibleEdits(other.after)) {
+      if (*Apply(edit, other.after) != scene.scene) continue;
+      for (uint64_t variant = 0; variant < Wordings(edit, other.after); ++variant) {
+        told += Instruction(edit, other.after, variant) == instruction ? 1 : 0;
+      }
+    }
+    if (other.edit.kind == EditKind::kReshape) continue;
+    // The scene shows it already, so it is none of those that change it.
+    for (const SceneEdit& edit : PossibleEdits(scene.scene)) {
+      if (edit.kind != other.edit.kind) continue;
+      for (uint64_t variant = 0; variant < Wordings(edit, scene.scene); ++variant) {
+        EXPECT_NE(Instruction(edit, scene.scene, variant), instruction);
+      }
+    }
+  }
+  EXPECT_GE(told, 300);
+}
+
 TEST(EditTest, NamesOneObjectOfTwo) {
   const ToldScene told = *ParseCaption("a red circle and a blue circle on sand");
   const SceneEdit edit{.kind = EditKind::kRecolour, .object = 1, .color = Color::kGreen};
