@@ -52,10 +52,10 @@ TEST(ValidatePairsTest, ListsAllFaults) {
   for (const char* fault :
        {"steps is 0; wants 1..1000", "n_samples is 10001; wants 1..10000",
         "max_out_samples is 0; wants 1..1000", "max_p2p is 0.4; wants a finite number in 0.5..1",
-        "common_steps is 1.5; wants a finite number in 0..1", "whole_common_steps is -0.5; wants a finite number in 0..1",
-        "min_cfg is nan", "max_cfg is inf", "clip_threshold is 2", "clip_dir_threshold is -2",
-        "clip_img_threshold is nan", "resolution is 100; wants a multiple of 64 in 64..1024",
-        "seeds hold 7 twice"}) {
+        "common_steps is 1.5; wants a finite number in 0..1",
+        "whole_common_steps is -0.5; wants a finite number in 0..1", "min_cfg is nan", "max_cfg is inf",
+        "clip_threshold is 2", "clip_dir_threshold is -2", "clip_img_threshold is nan",
+        "resolution is 100; wants a multiple of 64 in 64..1024", "seeds hold 7 twice"}) {
     EXPECT_THAT(std::string(status.message()), HasSubstr(fault));
   }
 }
