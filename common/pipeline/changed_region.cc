@@ -34,6 +34,8 @@ torch::Tensor ChangedRegion(const StableDiffusion& model, const NoiseSchedule& s
     difference += denoised.narrow(0, 1, 1) - denoised.narrow(0, 0, 1);
   }
   const torch::Tensor strength = difference.abs().amax(1, /*keepdim=*/true);
+  // NaN must show in the pair, not hide behind the photo.
+  if (!torch::isfinite(strength.sum()).item<bool>()) return {};
   const torch::Tensor changed = strength > kChanged * strength.quantile(kNearMost);
   const torch::Tensor region = torch::max_pool2d(changed.to(torch::kFloat32), 3, 1, 1);
   if (region.mean().item<double>() > kMostLocal) return {};

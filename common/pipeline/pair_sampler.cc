@@ -36,7 +36,8 @@ struct PreparedPrompt {
   int resolution = 0;
   torch::Tensor texts;  // [3,77,D]
   PairPhoto photo;
-  torch::Tensor photo_picture;  // [3,H,W] float32 in 0..1; undefined: it has none
+  Image fitted;                 // the photo at the resolution, when there is one
+  torch::Tensor photo_picture;  // the same, [3,H,W] float32 in 0..1; else undefined
   torch::Tensor clip_features;  // [2,d] of the two captions; undefined until they are asked for
 };
 
@@ -152,9 +153,9 @@ class TorchPairSampler final : public PairSampler {
     ReleaseSharedWeights(*text_encoder);  // not needed before the next prompt
     TrimHeap();
     if (!prompt.photo.pixels.empty()) {
-      IP2P_ASSIGN_OR_RETURN(const Image photo, FitImage(prompt.photo, {resolution, resolution}));
+      IP2P_ASSIGN_OR_RETURN(prepared_.fitted, FitImage(prompt.photo, {resolution, resolution}));
       Vae vae = model_->vae;
-      const torch::Tensor pixels = ImageToTensor(photo, model_->device);
+      const torch::Tensor pixels = ImageToTensor(prepared_.fitted, model_->device);
       const torch::Tensor mode = vae->EncodeMode(pixels.to(model_->dtype)).to(torch::kFloat32);
       prepared_.photo.latents = mode.contiguous() * source_.config.vae.scaling_factor;
       prepared_.photo_picture = (pixels[0] + 1) / 2;
@@ -213,7 +214,7 @@ class TorchPairSampler final : public PairSampler {
       if (!sample.finite) return sample;  // NaN fits no line of a dataset, and would pass no filter
       sample.scores = scores;
     }
-    sample.before = TruncatedImage(pictures[0]);
+    sample.before = prepared_.photo_picture.defined() ? prepared_.fitted : TruncatedImage(pictures[0]);
     sample.after = TruncatedImage(pictures[1]);
     if (safety_ == nullptr || !params.safety_check) return sample;
     for (const Image* image : {&sample.before, &sample.after}) {

@@ -3,20 +3,22 @@
 //   pair_probe ORDER.json OUT_DIR
 //
 // ORDER: {checkpoint, vae, clip, safety_checker, device, precision, batch, share_maps, threads, caption,
-// output, seeds, steps, resolution, min_p2p, max_p2p, min_cfg, max_cfg, clip_threshold, rounds}; what is left
-// out keeps its default. Writes OUT_DIR/SEED_0.png and SEED_1.png and prints one JSON line: samples (seed,
-// p2p_threshold, cfg_scale, finite, unsafe, scores), seconds (of each round: whole, and of every step),
-// peak_rss_mb (after each round). Exit code 1 and a message on any failure.
+// output, photo (a file), seeds, steps, common_steps, resolution, min_p2p, max_p2p, min_cfg, max_cfg,
+// clip_threshold, rounds}; what is left out keeps its default. Writes OUT_DIR/SEED_0.png and SEED_1.png and
+// prints one JSON line: samples (seed, p2p_threshold, cfg_scale, finite, unsafe, scores), seconds (of each
+// round: whole, and of every step), peak_rss_mb (after each round). Exit code 1 and a message on any failure.
 #include <sys/resource.h>
 
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <utility>
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/base/json.h"
 #include "common/base/status_macros.h"
+#include "common/image/decode.h"
 #include "common/image/encode.h"
 #include "common/pipeline/pair_sampler.h"
 
@@ -83,6 +85,7 @@ absl::Status Run(const Json& order, const std::string& out) {
                                              .share_maps = order.value("share_maps", true)}));
   PairParams params;
   params.steps = order.value("steps", params.steps);
+  params.common_steps = order.value("common_steps", params.common_steps);
   params.resolution = order.value("resolution", params.resolution);
   params.min_p2p = order.value("min_p2p", params.min_p2p);
   params.max_p2p = order.value("max_p2p", params.max_p2p);
@@ -90,7 +93,13 @@ absl::Status Run(const Json& order, const std::string& out) {
   params.max_cfg = order.value("max_cfg", params.max_cfg);
   const double threshold = order.value("clip_threshold", 0.0);
   params.thresholds = {.clip = threshold, .dir = threshold, .img = threshold};
-  const PairPrompt prompt{.caption = order.value("caption", ""), .output = order.value("output", "")};
+  PairPrompt prompt{.caption = order.value("caption", ""), .output = order.value("output", "")};
+  if (const std::string photo = order.value("photo", ""); !photo.empty()) {
+    std::ifstream file(photo, std::ios::binary);
+    IP2P_ASSIGN_OR_RETURN(DecodedImage decoded,
+                          DecodeImage(std::string(std::istreambuf_iterator<char>(file), {})));
+    prompt.photo = std::move(decoded.image);
+  }
   const auto seeds = order.value("seeds", std::vector<uint64_t>());
   const size_t batch = sampler->BatchSize(params.resolution);
 

@@ -130,7 +130,7 @@ stage_done prompts
 
 # pairs FOLDER ARGUMENT...: pairs of the first PAIR_PARTITIONS hundredths of the prompts, from the drawn pictures that
 # their captions tell, a process of one thread each: batches of a sample or two are too small to share.
-PAIR_PARTITIONS=13
+PAIR_PARTITIONS=12
 pairs() {
   local folder=$1
   shift
