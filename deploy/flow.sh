@@ -115,8 +115,8 @@ head -n 3 "$out/prompts.jsonl"
 
 stage "6/9 pairs: 8 samples a prompt, the best 2 that CLIP approves"
 "$bin/ip2p" pairs generate --prompts-file "$out/prompts.jsonl" --out-dir "$out/datasets/pairs" --steps "$steps" \
-  --n-samples 8 --max-out-samples 2 --min-cfg 3 --max-cfg 7 --common-steps 0.5 \
-  --clip-threshold 0.8 --clip-dir-threshold 0.1 --clip-img-threshold 0
+  --photos "$out/sets/pictures" --common-steps 0.5 --whole-common-steps 0.4 --n-samples 8 --max-out-samples 2 \
+  --min-p2p 0.2 --min-cfg 2 --max-cfg 5 --clip-threshold 0.8 --clip-dir-threshold 0.2 --clip-img-threshold 0
 "$bin/ip2p" dataset prepare "$out/datasets/pairs"
 "$bin/ip2p" dataset check "$out/datasets/pairs"
 "$bin/ip2p" dataset stats "$out/datasets/pairs"
