@@ -1,5 +1,6 @@
 // Several datasets as one, so that a training run reads them together: prompts in the order of the inputs,
-// numbered anew, files byte for byte.
+// numbered anew, files byte for byte. Images without their other half, and files that are none of the
+// format's, stay behind.
 #pragma once
 
 #include <cstdint>

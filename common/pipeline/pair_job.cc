@@ -96,6 +96,19 @@ class Job {
     return prompt;
   }
 
+  absl::Status TakePhoto(PairPrompt& prompt) const {
+    if (!photos_.has_value()) return absl::OkStatus();
+    absl::StatusOr<Image> photo = photos_->Of(prompt.caption);
+    if (!photo.ok()) return absl::InvalidArgumentError(absl::StrCat("its photo: ", photo.status().message()));
+    prompt.photo = *std::move(photo);
+    return absl::OkStatus();
+  }
+
+  void TellBad(const PromptRow& row, const absl::Status& fault) {
+    ++report_.bad_rows;
+    listener_.OnBadRow(row.number, fault);
+  }
+
   // Counts what is finished, and tells the bad rows.
   absl::Status Survey() {
     IP2P_RETURN_IF_ERROR(rows_->Rewind(share_));
@@ -104,8 +117,7 @@ class Job {
       IP2P_ASSIGN_OR_RETURN(const bool more, rows_->Next(row));
       if (!more) return absl::OkStatus();
       if (const absl::StatusOr<PairPrompt> prompt = UsablePrompt(row); !prompt.ok()) {
-        ++report_.bad_rows;
-        listener_.OnBadRow(row.number, prompt.status());
+        TellBad(row, prompt.status());
         continue;
       }
       IP2P_ASSIGN_OR_RETURN(const bool finished, writer_->Finished(row.index));
@@ -123,16 +135,10 @@ class Job {
       if (!prompt.ok()) continue;
       IP2P_ASSIGN_OR_RETURN(const bool finished, writer_->Finished(row.index));
       if (finished) continue;
-      if (photos_.has_value()) {
-        absl::StatusOr<Image> photo = photos_->Of(prompt->caption);
-        if (!photo.ok()) {
-          ++report_.bad_rows;
-          --report_.left;
-          listener_.OnBadRow(
-              row.number, absl::InvalidArgumentError(absl::StrCat("its photo: ", photo.status().message())));
-          continue;
-        }
-        prompt->photo = *std::move(photo);
+      if (const absl::Status fault = TakePhoto(*prompt); !fault.ok()) {
+        TellBad(row, fault);
+        --report_.left;
+        continue;
       }
       IP2P_RETURN_IF_ERROR(Make(row, *prompt));
     }

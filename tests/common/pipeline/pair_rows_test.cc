@@ -36,16 +36,21 @@ void ExpectServes(const PairRows& plan, const std::vector<bool>& shares, PairPha
   }
 }
 
-TEST(PairRows, SoloPair) {
-  const PairRows shared = PlanPairRows({true}, PairPhase::kTwo);
+// One pair with shared maps takes all four rows; without, `apart_rows`.
+void ExpectSolo(PairPhase phase, size_t apart_rows) {
+  const PairRows shared = PlanPairRows({true}, phase);
   EXPECT_EQ(shared.rows.size(), 4);
   EXPECT_EQ(shared.borrowers, 2);
-  ExpectServes(shared, {true}, PairPhase::kTwo);
-  const PairRows apart = PlanPairRows({false}, PairPhase::kTwo);
-  EXPECT_EQ(apart.rows.size(), 4);
+  ExpectServes(shared, {true}, phase);
+  const PairRows apart = PlanPairRows({false}, phase);
+  EXPECT_EQ(apart.rows.size(), apart_rows);
   EXPECT_EQ(apart.borrowers, 0);
-  ExpectServes(apart, {false}, PairPhase::kTwo);
+  ExpectServes(apart, {false}, phase);
 }
+
+TEST(PairRows, SoloPair) { ExpectSolo(PairPhase::kTwo, 4); }
+
+TEST(PairRows, AKnownFirstImageHasRowsForItsMapsOnly) { ExpectSolo(PairPhase::kSecond, 2); }
 
 TEST(PairRows, OneUnconditionalRowServesBothImagesAtTheStart) {
   for (const bool shares : {true, false}) {
@@ -64,17 +69,6 @@ TEST(PairRows, ACommonStepIsTheFirstImagesAndBorrowsNothing) {
     EXPECT_EQ(plan.borrowers, 0);
     ExpectServes(plan, {shares}, PairPhase::kOne);
   }
-}
-
-TEST(PairRows, AKnownFirstImageHasRowsForItsMapsOnly) {
-  const PairRows shared = PlanPairRows({true}, PairPhase::kSecond);
-  EXPECT_EQ(shared.rows.size(), 4);
-  EXPECT_EQ(shared.borrowers, 2);
-  ExpectServes(shared, {true}, PairPhase::kSecond);
-  const PairRows apart = PlanPairRows({false}, PairPhase::kSecond);
-  EXPECT_EQ(apart.rows.size(), 2);
-  EXPECT_EQ(apart.borrowers, 0);
-  ExpectServes(apart, {false}, PairPhase::kSecond);
 }
 
 TEST(PairRows, BatchesMix) {
