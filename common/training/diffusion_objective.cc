@@ -118,8 +118,20 @@ TrainBatch DiffusionObjective::MakeBatch(std::span<const Example> examples, std:
 void DiffusionObjective::Prepare(TrainBatch& batch) {
   if (batch.moments.defined()) return;
   const torch::NoGradGuard no_grad;
-  batch.moments = vae_->EncodeMoments(batch.after);
-  if (edits()) batch.condition = vae_->EncodeMode(batch.before);
+  if (edits()) {
+    // A picture once: a photo stands in several pairs, and is both pictures of a copy.
+    const int64_t examples = batch.after.size(0);
+    const auto [distinct, places, counts] =
+        torch::unique_dim(torch::cat({batch.after, batch.before}), /*dim=*/0, /*sorted=*/true,
+                          /*return_inverse=*/true);
+    std::vector<torch::Tensor> parts;
+    for (const torch::Tensor& part : distinct.split(examples)) parts.push_back(vae_->EncodeMoments(part));
+    const torch::Tensor moments = torch::cat(parts).index_select(0, places);
+    batch.moments = moments.narrow(0, 0, examples);
+    batch.condition = moments.narrow(0, examples, examples).chunk(2, 1)[0];
+  } else {
+    batch.moments = vae_->EncodeMoments(batch.after);
+  }
   if (!config_.train_text_encoder) batch.text = EncodeTexts(batch.ids);
 }
 

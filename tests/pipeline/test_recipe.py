@@ -2,7 +2,7 @@
 
 By default the first steps of the stages that begin at once; with IP2P_FULL=1 the first hundred, and text-to-image's too,
 whose 20,000 pictures are encoded before its first step. The second stages of the autoencoder, of CLIP and of
-text-to-image, and the edit stage, start from what earlier stages made (their first stages, the pairs), which is not shipped."""
+text-to-image, and the edit stage, start from what earlier stages made (their first stages, copies, pairs), which is not shipped."""
 
 import json
 import math
@@ -17,7 +17,7 @@ from conftest import FULL, ROOT, only_full
 SHAPES = ROOT / "deploy" / "models" / "shapes"
 # Those that were trained so far, in their order.
 STAGES = [name for name in ("vae-crops", "vae", "clip-first", "clip", "text-to-image-words", "text-to-image-places",
-                           "text-to-image-objects", "text-to-image-outlines", "text-to-image", "edit")
+                           "text-to-image-objects", "text-to-image-outlines", "text-to-image", "edit-copies", "edit")
           if (SHAPES / "curves" / f"{name}.jsonl").exists()]  # fmt: skip
 
 

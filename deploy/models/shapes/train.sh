@@ -5,8 +5,8 @@
 #   bash deploy/models/shapes/train.sh [--work DIR] [--until STAGE] [--threads N]
 #     --work     folder of everything that is made (4 GB); default build/shapes
 #     --until    stop after this stage: pictures vae-crops vae clip-first clip text-to-image-words
-#                text-to-image-places text-to-image-objects text-to-image-outlines text-to-image prompts pairs edit;
-#                default: edit.
+#                text-to-image-places text-to-image-objects text-to-image-outlines text-to-image copies
+#                edit-copies prompts pairs edit; default: edit.
 #                "ablation" goes on: the same short training on these pairs and on ones that no CLIP chose
 #     --threads  CPU threads of the training worker and of the pairs; default: all
 #
@@ -123,6 +123,20 @@ fi
 for stage in words places objects outlines; do stage_done "text-to-image-$stage"; done
 train text-to-image --base-checkpoint models/text-to-image-outlines
 
+# copies NAME COUNT SEED: drawn scenes with themselves, each under an instruction that is carried out in it already.
+copies() {
+  "$ip2p" shapes draw --out-dir "$data/sets/$1" --count "$2" --seed "$3" --edits
+  "$ip2p" dataset import "$data/sets/$1" -o "$data/$1" --before file_name --after file_name
+  "$ip2p" dataset prepare "$data/$1"
+}
+
+# Text-to-image draws objects from words. So the edit model first learns that they are in the picture, then to edit.
+say copies
+copies copies 6000 51
+copies copies-few 600 52
+stage_done copies
+train edit-copies --base-checkpoint models/text-to-image
+
 say prompts
 "$ip2p" prompts generate --provider shapes --captions "$data/sets/pictures/captions.jsonl" \
   --out "$data/prompts.jsonl" --seed 2
@@ -145,12 +159,20 @@ pairs() {
 pairs pairs --n-samples 4 --early-stop --clip-threshold 0.8 --clip-dir-threshold 0.2 --clip-img-threshold 0
 stage_done pairs
 
-train edit --base-checkpoint models/text-to-image
+# with_copies PAIRS: the dataset PAIRS-and-copies, a quarter of whose prompts ask for nothing more.
+with_copies() {
+  [ -e "$data/$1-and-copies" ] || "$ip2p" dataset merge "$data/$1" "$data/copies-few" -o "$data/$1-and-copies"
+  "$ip2p" dataset prepare "$data/$1-and-copies"
+}
+
+with_copies pairs
+train edit --base-checkpoint models/edit-copies
 
 # The paper's ablation: as many steps on pairs that CLIP chose, and on the first ones that came.
-train ablation-filtered --base-checkpoint models/text-to-image
+train ablation-filtered --base-checkpoint models/edit-copies
 pairs pairs-random --n-samples 2 --clip-threshold 0 --clip-dir-threshold -1 --clip-img-threshold 0
-train ablation-random --base-checkpoint models/text-to-image
+with_copies pairs-random
+train ablation-random --base-checkpoint models/edit-copies
 for name in ablation-filtered ablation-random; do
   "$ip2p" evaluate --profile shapes --parts edit --ckpt "$data/models/$name" --clip "$data/models/clip" \
     --curve-cases 0 --out-dir "$data/evaluation/$name"
