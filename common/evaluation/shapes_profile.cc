@@ -89,7 +89,7 @@ class Measurement {
     for (int64_t i = 0; i < options_.cases; ++i) {
       const SampledScene scene = Scene(kParts, i);
       const Image drawn = shapes::DrawScene(scene.placed);
-      IP2P_ASSIGN_OR_RETURN(const Image back, models_.parts.Reconstruct(drawn));
+      IP2P_ASSIGN_OR_RETURN(const Image back, models_.parts->Reconstruct(drawn));
       sum += Psnr(drawn, back);
       figures_.same_scene.Add(shapes::DifferenceFromPlaced(shapes::ReadScene(back), scene.placed).empty());
       IP2P_RETURN_IF_ERROR(Made(1));
@@ -108,7 +108,7 @@ class Measurement {
         pictures.push_back(shapes::DrawScene(scene.placed));
         captions.push_back(scene.caption);
       }
-      IP2P_ASSIGN_OR_RETURN(const auto cosines, models_.parts.Match(pictures, captions));
+      IP2P_ASSIGN_OR_RETURN(const auto cosines, models_.parts->Match(pictures, captions));
       for (size_t i = 0; i < cosines.size(); ++i) {
         const auto best = std::max_element(cosines[i].begin(), cosines[i].end()) - cosines[i].begin();
         // Another picture's caption may say nothing but what is true of this one too.

@@ -85,7 +85,7 @@ struct ShapesFigures {
 };
 
 struct ShapesModels {
-  PartProbe& parts;
+  PartProbe* parts;            // null where neither the autoencoder nor CLIP is measured
   PairSampler* text_to_image;  // null where that part is not measured
   EditEngine& editor;
 };

@@ -45,9 +45,12 @@ absl::Status EvaluateShapes(const ShapesEvaluation& evaluation, const LocalModel
   const Paths paths = PathsOf(evaluation, edit);
   console.err << "loading the models\n" << std::flush;
   IP2P_ASSIGN_OR_RETURN(const ModelSource source, OpenModel(paths.edit, edit.open));
-  IP2P_ASSIGN_OR_RETURN(const ClipSource clip, OpenClip(paths.clip));
-  IP2P_ASSIGN_OR_RETURN(const std::unique_ptr<PartProbe> parts,
-                        console.torch->create_probe(source, clip, edit.engine.device));
+  // Another thread's pool beside the engine's makes both sleep at every barrier, where cores are few.
+  std::unique_ptr<PartProbe> parts;
+  if (Measures(evaluation.options, "vae") || Measures(evaluation.options, "clip")) {
+    IP2P_ASSIGN_OR_RETURN(const ClipSource clip, OpenClip(paths.clip));
+    IP2P_ASSIGN_OR_RETURN(parts, console.torch->create_probe(source, clip, edit.engine.device));
+  }
   IP2P_ASSIGN_OR_RETURN(const std::unique_ptr<EditEngine> editor,
                         console.torch->create_engine(source, edit.engine));
   std::unique_ptr<PairSampler> sampler;
@@ -63,7 +66,7 @@ absl::Status EvaluateShapes(const ShapesEvaluation& evaluation, const LocalModel
     std::atomic<bool> cancelled = false;
     const Cancellation::Scope scope(console.cancellation, [&cancelled] { cancelled = true; });
     figures =
-        MeasureShapes(evaluation.options, {*parts, sampler.get(), *editor}, [&](int64_t done, int64_t all) {
+        MeasureShapes(evaluation.options, {parts.get(), sampler.get(), *editor}, [&](int64_t done, int64_t all) {
           progress.Tell(done, all);
           return cancelled ? absl::CancelledError("the evaluation was given up") : absl::OkStatus();
         });

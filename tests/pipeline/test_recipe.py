@@ -1,8 +1,8 @@
 """deploy/models/shapes: the losses that are committed are those of the recipe, and its first steps give them again.
 
-By default the first steps of the stages that begin at once; with IP2P_FULL=1 the first hundred, and text-to-image's too,
-whose 20,000 pictures are encoded before its first step. The second stages of the autoencoder, of CLIP and of
-text-to-image, and the edit stage, start from what earlier stages made (their first stages, copies, pairs), which is not shipped."""
+By default the first steps of the stages that begin at once; with IP2P_FULL=1 the first hundred, and those of text-to-image
+and of copies too, whose pictures are all encoded before the first step. The second stages of the autoencoder, of CLIP and of
+text-to-image, and the edit stage, start from what earlier stages made (their first stages, pairs), which is not shipped."""
 
 import json
 import math
@@ -36,7 +36,13 @@ def test_the_committed_curve_is_of_the_whole_stage(stage):
 
 
 # The recipe's own sets; every stage takes its pictures in an order that follows from their number.
-SETS = {"pictures": ("--seed", "1"), "placed": ("--seed", "21", "--places", "most")}
+SETS = {"pictures": ("--count", "20000", "--seed", "1"),
+        "placed": ("--count", "20000", "--seed", "21", "--places", "most"),
+        "copies": ("--count", "6000", "--seed", "51", "--edits")}  # fmt: skip
+
+
+def ip2p(*arguments):
+    subprocess.run([ROOT / "build/bin/ip2p", *arguments], check=True, capture_output=True, timeout=600)
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +52,17 @@ def drawn(tmp_path_factory):
 
     def draw(name):
         if not (folder / name).exists():
-            subprocess.run([ROOT / "build/bin/ip2p", "shapes", "draw", "--out-dir", folder / name, "--count", "20000",
-                            *SETS[name]], check=True, capture_output=True, timeout=600)  # fmt: skip
+            ip2p("shapes", "draw", "--out-dir", folder / name, *SETS[name])
         return folder / name
 
     return draw
+
+
+def copies(pictures, folder):
+    """Pairs of pictures with themselves."""
+    ip2p("dataset", "import", pictures, "-o", folder, "--before", "file_name", "--after", "file_name")
+    ip2p("dataset", "prepare", folder)
+    return folder
 
 
 def first_steps(spec, run, steps, patience):
@@ -75,13 +87,19 @@ def first_steps(spec, run, steps, patience):
     ("vae-crops", 100 if FULL else 12),
     ("clip-first", 100 if FULL else 6),
     pytest.param("text-to-image-words", 100, marks=only_full),
+    pytest.param("edit-copies", 100, marks=only_full),
 ])  # fmt: skip
 def test_the_first_steps_give_the_committed_losses(stage, steps, drawn, tmp_path):
     configs = tmp_path / "configs"
     shutil.copytree(SHAPES / "configs", configs)
     spec = json.loads((SHAPES / "recipe" / f"{stage}.json").read_text())
-    spec["dataset"] = str(drawn(spec["dataset"].removeprefix("sets/")))
-    spec["fresh_config"] = str(configs / ("clip" if stage == "clip-first" else "diffusion"))
+    pictures = drawn(spec["dataset"].removeprefix("sets/"))
+    if stage == "edit-copies":
+        spec["dataset"] = str(copies(pictures, tmp_path / "copies"))
+        spec["base_checkpoint"] = str(SHAPES / "text-to-image")
+    else:
+        spec["dataset"] = str(pictures)
+        spec["fresh_config"] = str(configs / ("clip" if stage == "clip-first" else "diffusion"))
     if stage == "text-to-image-words":
         for file in (SHAPES / "text-to-image" / "vae").iterdir():
             shutil.copy(file, configs / "diffusion" / "vae")

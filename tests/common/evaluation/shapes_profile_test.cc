@@ -16,7 +16,7 @@ using ::testing::HasSubstr;
 class ShapesProfileTest : public ::testing::Test {
  protected:
   absl::StatusOr<ShapesFigures> Measure() {
-    return MeasureShapes(options_, {probe_, &sampler_, editor_},
+    return MeasureShapes(options_, {&probe_, &sampler_, editor_},
                          [this](int64_t done, int64_t all) { return Progress(done, all); });
   }
   absl::Status Progress(int64_t done, int64_t all) {
@@ -62,7 +62,7 @@ TEST_F(ShapesProfileTest, WhoKnowsTheWorldIsFullyRight) {
 
 TEST_F(ShapesProfileTest, PartsAreMeasuredAlone) {
   options_.parts = {"edit"};
-  const auto figures = MeasureShapes(options_, {probe_, nullptr, editor_},
+  const auto figures = MeasureShapes(options_, {nullptr, nullptr, editor_},
                                      [this](int64_t done, int64_t all) { return Progress(done, all); });
   ASSERT_TRUE(figures.ok()) << figures.status();
   EXPECT_EQ(done_, 60);  // 30 cases and three points of 10
