@@ -19,6 +19,7 @@ namespace ip2p {
 namespace {
 
 constexpr int kMaxBatch = 64;
+constexpr int kShapesBatch = 8;  // of the profile, whose figures are counts of what is read
 
 struct EvaluateFlags {
   std::string profile;  // "shapes", or empty: a dataset, judged by CLIP
@@ -76,7 +77,8 @@ void AddShapesFlags(CLI::App& app, EvaluateFlags& flags) {
   app.add_option(
          "--profile", flags.profile,
          "shapes: measure the miniature part by part on scenes that it never saw; of the flags above, "
-         "--ckpt, --clip, --steps, --seed, --batch, --out-dir and --json count, and only --out-dir is needed")
+         "--ckpt, --clip, --steps, --seed, --text-guidance, --image-guidance (one scale each), --batch, "
+         "--out-dir and --json count, and only --out-dir is needed")
       ->check(CLI::IsMember({"shapes"}))
       ->group(kGroup);
   app.add_option("--models", shapes.models,
@@ -112,19 +114,38 @@ void TakeShared(const CLI::App& command, EvaluateFlags& flags) {
   ShapesEvaluation& shapes = flags.shapes;
   if (command.count("--steps") > 0) shapes.options.steps = flags.options.steps;
   if (command.count("--seed") > 0) shapes.options.seed = flags.options.seed;
+  if (!flags.profile.empty() && command.count("--batch") == 0)
+    flags.local.model.engine.max_batch = kShapesBatch;
   shapes.clip = flags.clip;
   shapes.out_dir = flags.out_dir;
   shapes.json = flags.json;
 }
 
+// The profile's edits have one scale of each kind; its curve has others of its own.
+absl::Status TakeScale(const CLI::App& command, const char* flag, const std::vector<double>& given,
+                       double& scale) {
+  if (command.count(flag) == 0) return absl::OkStatus();
+  if (given.size() != 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(flag, " has ", given.size(), " scales; wants one with --profile shapes"));
+  }
+  scale = given[0];
+  return absl::OkStatus();
+}
+
 // What is left to judge once all flags are known. A fault is bad input.
-absl::Status Finish(EvaluateFlags& flags) {
+absl::Status Finish(const CLI::App& command, EvaluateFlags& flags) {
   IP2P_RETURN_IF_ERROR(FinishModelFlags(flags.local));
   EvaluationOptions& options = flags.options;
   IP2P_ASSIGN_OR_RETURN(options.split, ParseSplit(flags.split));
   IP2P_ASSIGN_OR_RETURN(options.clip_input, ParseClipInput(flags.clip_input));
   IP2P_ASSIGN_OR_RETURN(options.text_guidance, ParseGuidanceList("text_guidance", flags.text_guidance));
   IP2P_ASSIGN_OR_RETURN(options.image_guidance, ParseGuidanceList("image_guidance", flags.image_guidance));
+  Guidance& edits = flags.shapes.options.guidance;
+  if (!flags.profile.empty()) {
+    IP2P_RETURN_IF_ERROR(TakeScale(command, "--text-guidance", options.text_guidance, edits.text));
+    IP2P_RETURN_IF_ERROR(TakeScale(command, "--image-guidance", options.image_guidance, edits.image));
+  }
   return ValidateEvaluation(options);
 }
 
@@ -177,7 +198,7 @@ void AddEvaluateCommand(CLI::App& app, Console& console, Chosen& chosen) {
   command->callback([flags, command, &console, &chosen] {
     CheckNeeded(*command, *flags);
     TakeShared(*command, *flags);
-    const absl::Status fault = Finish(*flags);
+    const absl::Status fault = Finish(*command, *flags);
     chosen.needs_torch = fault.ok();
     chosen.run = [flags, fault, &console] {
       if (!fault.ok()) return fault;

@@ -65,8 +65,8 @@ absl::Status EvaluateShapes(const ShapesEvaluation& evaluation, const LocalModel
     CountProgress progress(console, "pictures");
     std::atomic<bool> cancelled = false;
     const Cancellation::Scope scope(console.cancellation, [&cancelled] { cancelled = true; });
-    figures =
-        MeasureShapes(evaluation.options, {parts.get(), sampler.get(), *editor}, [&](int64_t done, int64_t all) {
+    figures = MeasureShapes(
+        evaluation.options, {parts.get(), sampler.get(), *editor}, [&](int64_t done, int64_t all) {
           progress.Tell(done, all);
           return cancelled ? absl::CancelledError("the evaluation was given up") : absl::OkStatus();
         });

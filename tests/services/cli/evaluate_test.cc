@@ -189,6 +189,9 @@ TEST_F(EvaluateTest, TheProfileNeedsAnOutputFolderOnly) {
   EXPECT_EQ(Run({"evaluate", "--profile", "shapes", "--out-dir", Path("e"), "--parts", "edit,unet"}),
             kExitBadInput);
   EXPECT_THAT(err_.str(), HasSubstr("parts has \"unet\"; wants some of vae, clip, text-to-image, edit"));
+  EXPECT_EQ(Run({"evaluate", "--profile", "shapes", "--out-dir", Path("e"), "--text-guidance", "3,5"}),
+            kExitBadInput);
+  EXPECT_THAT(err_.str(), HasSubstr("--text-guidance has 2 scales; wants one with --profile shapes"));
 }
 
 TEST_F(EvaluateTest, WithoutAProfileModelsAndDatasetAreNeeded) {
