@@ -42,9 +42,9 @@ absl::StatusOr<PairItem> StartPair(uint64_t seed, const PairParams& params, cons
 
 class PairDenoiser {
  public:
-  // texts [3,77,D]: the empty text, the caption, the edited caption. common_steps: the share of the steps
-  // that both images take as one, towards the photo, else by the caption. reuse_maps: see AttentionControl.
-  // `trials` outlives this.
+  // texts [3,77,D]: the empty text, that of the first image, of the second. common_steps: the share of the
+  // steps that both images take as one, towards the photo, else by the caption. reuse_maps: see
+  // AttentionControl. `trials` outlives this.
   PairDenoiser(const StableDiffusion& model, const NoiseSchedule& schedule, const torch::Tensor& texts,
                PairPhoto photo, double common_steps, bool reuse_maps, BatchTrials& trials);
 

@@ -40,6 +40,10 @@ class Photos {
   std::unordered_map<std::string, size_t> by_caption_;
 };
 
+const std::string& CaptionOfPhoto(const PairPrompt& prompt) {
+  return prompt.photo_side == PhotoSide::kAfter ? prompt.output : prompt.caption;
+}
+
 bool AllNan(const PromptPairs& pairs) {
   for (const Sample& sample : pairs.samples) {
     if (sample.verdict != SampleVerdict::kNotFinite) return false;
@@ -68,6 +72,7 @@ class Job {
       IP2P_ASSIGN_OR_RETURN(PictureList list, PictureList::Read(folder));
       photos_.emplace(std::move(list));
       settings[kPhotosSha256] = photos_->sha256();
+      if (options_.photo_side == PhotoSide::kAfter) settings[kPhotosShow] = "after";
     }
     IP2P_ASSIGN_OR_RETURN(
         writer_,
@@ -87,18 +92,20 @@ class Job {
   // Without its photo.
   absl::StatusOr<PairPrompt> UsablePrompt(const PromptRow& row) const {
     IP2P_RETURN_IF_ERROR(row.status);
-    PairPrompt prompt{.caption = row.prompt.caption, .output = row.prompt.output};
+    PairPrompt prompt{
+        .caption = row.prompt.caption, .output = row.prompt.output, .photo_side = options_.photo_side};
     IP2P_RETURN_IF_ERROR(ValidatePairPrompt(prompt));
-    if (photos_.has_value() && !photos_->Has(prompt.caption)) {
-      return absl::InvalidArgumentError(
-          "no picture of the photos has this caption; wants one, word for word");
+    if (photos_.has_value() && !photos_->Has(CaptionOfPhoto(prompt))) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "no picture of the photos has this ", options_.photo_side == PhotoSide::kAfter ? "edited " : "",
+          "caption; wants one, word for word"));
     }
     return prompt;
   }
 
   absl::Status TakePhoto(PairPrompt& prompt) const {
     if (!photos_.has_value()) return absl::OkStatus();
-    absl::StatusOr<Image> photo = photos_->Of(prompt.caption);
+    absl::StatusOr<Image> photo = photos_->Of(CaptionOfPhoto(prompt));
     if (!photo.ok()) return absl::InvalidArgumentError(absl::StrCat("its photo: ", photo.status().message()));
     prompt.photo = *std::move(photo);
     return absl::OkStatus();

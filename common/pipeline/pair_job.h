@@ -23,8 +23,10 @@ struct PairJobOptions {
   std::string prompts_file;  // a file, or s3:// URL
   std::string out_dir;       // a folder, or s3:// URL
   // Folder or s3:// URL of captioned pictures (PictureList): a prompt's photo is the first one of its
-  // caption, and a row without one is bad. Empty: no photos.
+  // caption, or of its edited caption where photos are what edits lead to; a row without one is bad. Empty:
+  // no photos.
   std::string photos;
+  PhotoSide photo_side = PhotoSide::kBefore;
   int64_t n_partitions = 1;
   int64_t partition = 0;  // 0..n_partitions-1
   PairParams params;

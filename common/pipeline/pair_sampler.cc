@@ -34,12 +34,16 @@ constexpr int kAutoLatentPixels = 512, kMostAutoPairs = 8;
 struct PreparedPrompt {
   PairPrompt prompt;
   int resolution = 0;
-  torch::Tensor texts;  // [3,77,D]
+  torch::Tensor texts;  // [3,77,D]: the empty text, that of the photo's image or of the first, the other's
   PairPhoto photo;
   Image fitted;                 // the photo at the resolution, when there is one
   torch::Tensor photo_picture;  // the same, [3,H,W] float32 in 0..1; else undefined
   torch::Tensor clip_features;  // [2,d] of the two captions; undefined until they are asked for
 };
+
+bool IsAfter(const PairPrompt& prompt) {
+  return !prompt.photo.pixels.empty() && prompt.photo_side == PhotoSide::kAfter;
+}
 
 class TorchPairSampler final : public PairSampler {
  public:
@@ -145,7 +149,9 @@ class TorchPairSampler final : public PairSampler {
     }
     prepared_ = {};
     std::vector<torch::Tensor> ids;
-    for (const std::string& text : {std::string(), prompt.caption, prompt.output}) {
+    const bool after = IsAfter(prompt);
+    for (const std::string& text :
+         {std::string(), after ? prompt.output : prompt.caption, after ? prompt.caption : prompt.output}) {
       ids.push_back(torch::tensor(model_->tokenizer->Encode(text).ids));
     }
     ClipTextEncoder text_encoder = model_->text_encoder;
@@ -214,8 +220,11 @@ class TorchPairSampler final : public PairSampler {
       if (!sample.finite) return sample;  // NaN fits no line of a dataset, and would pass no filter
       sample.scores = scores;
     }
-    sample.before = prepared_.photo_picture.defined() ? prepared_.fitted : TruncatedImage(pictures[0]);
+    sample.before = TruncatedImage(pictures[0]);
     sample.after = TruncatedImage(pictures[1]);
+    // Rounded it is the photo's bytes, truncated it may not be.
+    if (prepared_.photo_picture.defined())
+      (IsAfter(prepared_.prompt) ? sample.after : sample.before) = prepared_.fitted;
     if (safety_ == nullptr || !params.safety_check) return sample;
     for (const Image* image : {&sample.before, &sample.after}) {
       IP2P_ASSIGN_OR_RETURN(const bool unsafe, safety_->IsUnsafe(*image));
@@ -224,10 +233,13 @@ class TorchPairSampler final : public PairSampler {
     return sample;
   }
 
-  // With a photo that itself, as an edit model will be given one, not what the autoencoder makes of it.
+  // Before and after; with a photo that itself, as an edit model will be given one, not what the autoencoder
+  // makes of it.
   torch::Tensor Pictures(const torch::Tensor& latents) const {
     if (!prepared_.photo_picture.defined()) return DecodePictures(*model_, latents);
-    return torch::stack({prepared_.photo_picture, DecodePictures(*model_, latents.narrow(0, 1, 1))[0]});
+    const torch::Tensor other = DecodePictures(*model_, latents.narrow(0, 1, 1))[0];
+    return IsAfter(prepared_.prompt) ? torch::stack({other, prepared_.photo_picture})
+                                     : torch::stack({prepared_.photo_picture, other});
   }
 
   ClipScores Score(const torch::Tensor& pictures) {

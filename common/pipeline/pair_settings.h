@@ -23,6 +23,7 @@ absl::StatusOr<std::vector<uint64_t>> ParseSeedList(const std::string& text);
 inline constexpr char kPromptsSha256[] = "prompts_sha256";
 inline constexpr char kPromptRows[] = "prompt_rows";
 inline constexpr char kPhotosSha256[] = "photos_sha256";
+inline constexpr char kPhotosShow[] = "photos_show";
 inline constexpr char kPrecision[] = "precision";
 inline constexpr char kWeights[] = "weights";
 

@@ -36,13 +36,17 @@ struct PairParams {
   bool safety_check = true;     // where a safety checker is loaded
 };
 
+// Which image of a pair a photo is.
+enum class PhotoSide { kBefore, kAfter };
+
 struct PairPrompt {
   std::string caption;
   std::string output;  // the caption after the edit
-  // A picture that the caption tells, of any size, fitted to the resolution: it is the first image. The
-  // common steps lead to it, and where the captions differ in a part of it only, the second image is the
-  // photo elsewhere (changed_region.h). Without pixels: none, and both images are the model's.
+  // A picture of any size, fitted to the resolution, that is one of the two images; its caption is that
+  // one's. The common steps lead to it, and where the captions differ in a part of it only, the other image
+  // is the photo elsewhere (changed_region.h). Without pixels: none, and both images are the model's.
   Image photo = {};
+  PhotoSide photo_side = PhotoSide::kBefore;
   friend bool operator==(const PairPrompt&, const PairPrompt&) = default;
 };
 

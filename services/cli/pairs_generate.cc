@@ -1,6 +1,7 @@
 // `ip2p pairs generate`: one partition of a prompts file to its part of a dataset. A rerun goes on.
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -37,6 +38,13 @@ void AddJobFlags(CLI::App& app, GenerateFlags& flags) {
   app.add_option("--photos", job.photos,
                  "Folder or s3:// URL of captioned pictures (metadata.jsonl): the one of its caption is a "
                  "prompt's first picture, and what the edit leaves alone stays as it is there");
+  app.add_option(
+         "--photos-show", job.photo_side,
+         "before: a photo is a pair's first picture; after: it is the second one, which a model learns "
+         "to make, and the one of the prompt's edited caption")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, PhotoSide>{{"before", PhotoSide::kBefore}, {"after", PhotoSide::kAfter}}))
+      ->default_str("before");
   app.add_option("--n-partitions", job.n_partitions, "Shares of the prompts, as numpy.array_split")
       ->capture_default_str();
   app.add_option("--partition", flags.partition, "Our share (default: JOB_COMPLETION_INDEX, else 0)");

@@ -137,6 +137,12 @@ void AddDraw(CLI::App& noun, Console& console, Chosen& chosen) {
       "--edits", options.edits,
       "Tell an instruction with each picture that is carried out in it already: with `dataset import "
       "--before file_name --after file_name`, examples of what must stay");
+  CLI::Option* const prompts = command->add_option(
+      "--prompts-file", options.prompts_file,
+      "Draw what the edits of these prompts lead to, a picture each, in place of random scenes: photos for "
+      "`pairs generate`");
+  for (const char* name : {"--count", "--places", "--objects", "--alike", "--plain", "--edits"})
+    prompts->excludes(command->get_option(name));
   command->add_option("--threads", options.threads, "Threads; 0: one a core")
       ->check(CLI::Range(0, 256))
       ->capture_default_str();

@@ -13,6 +13,7 @@
 #include "common/base/status_macros.h"
 #include "common/base/worker_pool.h"
 #include "common/dataset/partition_writer.h"
+#include "common/dataset/prompts_file.h"
 #include "common/image/encode.h"
 #include "common/object_store/object_url.h"
 #include "common/shapes/edit_grammar.h"
@@ -29,14 +30,42 @@ constexpr int64_t kChunk = 256;  // pictures a folder
 
 std::string PictureName(int64_t index) { return absl::StrFormat("%08d.png", index); }
 
+// What each row's edit leads to. A bad row is an error, since its picture would be missing.
+absl::StatusOr<std::vector<shapes::SampledScene>> EditedScenes(PromptsFile& prompts, uint64_t seed) {
+  IP2P_RETURN_IF_ERROR(prompts.Rewind({0, prompts.size()}));
+  std::vector<shapes::SampledScene> scenes;
+  const auto scene_of = [seed](const PromptRow& row) -> absl::StatusOr<shapes::SampledScene> {
+    IP2P_RETURN_IF_ERROR(row.status);
+    shapes::SampledScene scene{.caption = row.prompt.output};
+    IP2P_ASSIGN_OR_RETURN(scene.told, shapes::ParseCaption(scene.caption));
+    IP2P_ASSIGN_OR_RETURN(scene.placed,
+                          shapes::LayOut(scene.told.scene, MixSeed(seed, static_cast<uint64_t>(row.index))));
+    return scene;
+  };
+  PromptRow row;
+  for (;;) {
+    IP2P_ASSIGN_OR_RETURN(const bool more, prompts.Next(row));
+    if (!more) return scenes;
+    const absl::StatusOr<shapes::SampledScene> scene = scene_of(row);
+    if (!scene.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("line ", row.number, " of the prompts: ", scene.status().message()));
+    }
+    scenes.push_back(*scene);
+  }
+}
+
 // Files of the set as a whole: the pictures' folders are PartitionWriter's.
 std::string Pathed(const std::string& folder, const char* name) { return absl::StrCat(folder, "/", name); }
 
 class SetDrawer {
  public:
-  SetDrawer(std::string folder, const DrawOptions& options, PartitionWriter& writer)
+  // `edited`: what to draw in place of random scenes.
+  SetDrawer(std::string folder, const DrawOptions& options, std::vector<shapes::SampledScene> edited,
+            PartitionWriter& writer)
       : folder_(std::move(folder)),
         options_(options),
+        edited_(std::move(edited)),
         writer_(writer),
         pool_(options.threads > 0 ? options.threads
                                   : std::max(1, static_cast<int>(std::thread::hardware_concurrency()))) {}
@@ -57,13 +86,18 @@ class SetDrawer {
   }
 
  private:
+  shapes::SampledScene Scene(int64_t i) const {
+    return edited_.empty() ? shapes::SampleScene(options_.seed, i, options_.set)
+                           : edited_[static_cast<size_t>(i)];
+  }
+
   absl::Status DrawChunk(int64_t chunk, int64_t end) {
     const int64_t begin = chunk * kChunk;
     std::vector<absl::StatusOr<std::string>> pictures(static_cast<size_t>(end - begin), std::string());
     absl::BlockingCounter left(static_cast<int>(end - begin));
     for (int64_t i = begin; i < end; ++i) {
       pool_.Post([this, &pictures, &left, i, begin] {
-        const shapes::SampledScene sample = shapes::SampleScene(options_.seed, i, options_.set);
+        const shapes::SampledScene sample = Scene(i);
         pictures[static_cast<size_t>(i - begin)] =
             EncodeImage(shapes::DrawScene(sample.placed, options_.side));
         left.DecrementCount();
@@ -87,7 +121,7 @@ class SetDrawer {
     IP2P_ASSIGN_OR_RETURN(AtomicFile captions, AtomicFile::Create(Pathed(folder_, "captions.jsonl")));
     std::unordered_set<std::string> told;
     for (int64_t i = 0; i < options_.count; ++i) {
-      const shapes::SampledScene sample = shapes::SampleScene(options_.seed, i, options_.set);
+      const shapes::SampledScene sample = Scene(i);
       nlohmann::ordered_json line;
       line["file_name"] = absl::StrCat(PromptFolderName(i / kChunk), "/", PictureName(i));
       line["caption"] = sample.caption;
@@ -107,10 +141,28 @@ class SetDrawer {
 
   const std::string folder_;
   const DrawOptions& options_;
+  const std::vector<shapes::SampledScene> edited_;
   PartitionWriter& writer_;
   WorkerPool pool_;
   DrawReport report_;
 };
+
+RunSettings SettingsOf(const DrawOptions& options, const std::string& prompts_sha256) {
+  RunSettings settings = {{"drawn", "shapes"},
+                          {"world_version", shapes::kWorldVersion},
+                          {"count", options.count},
+                          {"seed", options.seed},
+                          {"resolution", options.side}};
+  // Said where they are not the default, so that sets from before there was a choice are continued.
+  if (options.set.places != shapes::PlacesTold::kSome)
+    settings["places_told"] = static_cast<int>(options.set.places);
+  if (options.set.most_objects < 2) settings["objects"] = options.set.most_objects;
+  if (options.set.alike > 1) settings["alike"] = options.set.alike;
+  if (options.set.plain) settings["plain"] = true;
+  if (options.edits) settings["edits"] = true;
+  if (!prompts_sha256.empty()) settings["prompts_sha256"] = prompts_sha256;
+  return settings;
+}
 
 }  // namespace
 
@@ -137,28 +189,27 @@ absl::Status CheckDraw(const DrawOptions& options) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<DrawReport> DrawFolder(const std::string& folder, const DrawOptions& options) {
-  IP2P_RETURN_IF_ERROR(CheckDraw(options));
+absl::StatusOr<DrawReport> DrawFolder(const std::string& folder, const DrawOptions& given) {
+  IP2P_RETURN_IF_ERROR(CheckDraw(given));
   if (IsObjectUrl(folder)) {
     return absl::InvalidArgumentError(
         absl::StrCat("the output is ", folder, "; wants a folder here, which `ip2p store cp` copies there"));
   }
-  RunSettings settings = {{"drawn", "shapes"},
-                          {"world_version", shapes::kWorldVersion},
-                          {"count", options.count},
-                          {"seed", options.seed},
-                          {"resolution", options.side}};
-  // Said where they are not the default, so that sets from before there was a choice are continued.
-  if (options.set.places != shapes::PlacesTold::kSome)
-    settings["places_told"] = static_cast<int>(options.set.places);
-  if (options.set.most_objects < 2) settings["objects"] = options.set.most_objects;
-  if (options.set.alike > 1) settings["alike"] = options.set.alike;
-  if (options.set.plain) settings["plain"] = true;
-  if (options.edits) settings["edits"] = true;
+  DrawOptions options = given;
+  std::vector<shapes::SampledScene> edited;
+  std::string prompts_sha256;
+  if (!options.prompts_file.empty()) {
+    IP2P_ASSIGN_OR_RETURN(const std::unique_ptr<PromptsFile> prompts,
+                          PromptsFile::Open(options.prompts_file));
+    IP2P_ASSIGN_OR_RETURN(edited, EditedScenes(*prompts, options.seed));
+    options.count = prompts->size();
+    prompts_sha256 = prompts->sha256();
+  }
+  const RunSettings settings = SettingsOf(options, prompts_sha256);
   IP2P_ASSIGN_OR_RETURN(const std::unique_ptr<PartitionWriter> writer,
                         PartitionWriter::Open({.dataset = folder, .share = kAllPrompts, .known = settings}));
   IP2P_RETURN_IF_ERROR(writer->Agree(settings));
-  return SetDrawer(folder, options, *writer).Draw();
+  return SetDrawer(folder, options, std::move(edited), *writer).Draw();
 }
 
 std::string DrawReportJson(const DrawReport& report) {

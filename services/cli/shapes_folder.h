@@ -26,6 +26,9 @@ struct DrawOptions {
   int side = shapes::kDefaultSide;  // px, 32..1024
   shapes::SetOptions set;
   bool edits = false;
+  // Not empty: a picture of each row's edited caption in place of random scenes; count, set and edits have no
+  // say then.
+  std::string prompts_file;
   int threads = 0;                                          // 0: one a core
   const std::atomic<bool>* cancelled = nullptr;             // null: never
   std::function<void(int64_t done, int64_t all)> progress;  // may be null
@@ -41,8 +44,8 @@ struct DrawReport {
 absl::Status CheckDraw(const DrawOptions& options);
 
 // Fills `folder`, or goes on where an earlier call ended: the same bytes after any interruption. Errors:
-// CheckDraw's; FAILED_PRECONDITION: the folder holds a set of other settings; ABORTED: another process is at
-// it; CANCELLED; of the disk.
+// CheckDraw's; of the prompts file, whose first bad line is named; FAILED_PRECONDITION: the folder holds a
+// set of other settings; ABORTED: another process is at it; CANCELLED; of the disk.
 absl::StatusOr<DrawReport> DrawFolder(const std::string& folder, const DrawOptions& options);
 
 std::string DrawReportJson(const DrawReport& report);

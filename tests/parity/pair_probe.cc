@@ -3,10 +3,11 @@
 //   pair_probe ORDER.json OUT_DIR
 //
 // ORDER: {checkpoint, vae, clip, safety_checker, device, precision, batch, share_maps, threads, caption,
-// output, photo (a file), seeds, steps, common_steps, resolution, min_p2p, max_p2p, min_cfg, max_cfg,
-// clip_threshold, rounds}; what is left out keeps its default. Writes OUT_DIR/SEED_0.png and SEED_1.png and
-// prints one JSON line: samples (seed, p2p_threshold, cfg_scale, finite, unsafe, scores), seconds (of each
-// round: whole, and of every step), peak_rss_mb (after each round). Exit code 1 and a message on any failure.
+// output, photo (a file), photo_shows (before, after), seeds, steps, common_steps, resolution, min_p2p,
+// max_p2p, min_cfg, max_cfg, clip_threshold, rounds}; what is left out keeps its default. Writes
+// OUT_DIR/SEED_0.png and SEED_1.png and prints one JSON line: samples (seed, p2p_threshold, cfg_scale,
+// finite, unsafe, scores), seconds (of each round: whole, and of every step), peak_rss_mb (after each round).
+// Exit code 1 and a message on any failure.
 #include <sys/resource.h>
 
 #include <fstream>
@@ -99,6 +100,7 @@ absl::Status Run(const Json& order, const std::string& out) {
     IP2P_ASSIGN_OR_RETURN(DecodedImage decoded,
                           DecodeImage(std::string(std::istreambuf_iterator<char>(file), {})));
     prompt.photo = std::move(decoded.image);
+    if (order.value("photo_shows", "before") == "after") prompt.photo_side = PhotoSide::kAfter;
   }
   const auto seeds = order.value("seeds", std::vector<uint64_t>());
   const size_t batch = sampler->BatchSize(params.resolution);

@@ -59,23 +59,28 @@ def test_the_text_to_image_folder_gives_the_same_picture_in_diffusers(tmp_path, 
     assert_same_picture(ours, diffusers_picture(CAPTIONS[case], case, 30, 5))
 
 
-# A small part changes; most of the picture does.
-@pytest.mark.parametrize(("word", "other", "common", "local"),
-                         [("circle", "star", 0.5, True), ("at night", "on grass", 0.2, False)])  # fmt: skip
-def test_pairs_of_photos_are_those_of_pytorch(ip2p, tmp_path, word, other, common, local):
+# A small part changes; most of the picture does; the photo is what the edit leads to.
+@pytest.mark.parametrize(("word", "other", "common", "local", "shows"), [
+    ("circle", "star", 0.5, True, "before"),
+    ("at night", "on grass", 0.2, False, "before"),
+    ("circle", "star", 0.5, True, "after"),
+])  # fmt: skip
+def test_pairs_of_photos_are_those_of_pytorch(ip2p, tmp_path, word, other, common, local, shows):
     """Common steps to the photo, DiffEdit's region at the photo's own noise, Prompt-to-Prompt in it."""
     ip2p("shapes", "draw", "--out-dir", tmp_path / "set", "--count", "100", "--seed", "5")
     rows = [json.loads(line) for line in (tmp_path / "set/metadata.jsonl").read_text().splitlines()]
     row = next(row for row in rows if row["caption"].count(word) == 1)
-    photo, caption, output = tmp_path / "set" / row["file_name"], row["caption"], row["caption"].replace(word, other)
-    our_pairs(tmp_path, SHAPES / "text-to-image", caption=caption, output=output, seeds=[3, 4], steps=10, photo=str(photo),
-              common_steps=common, resolution=128, min_cfg=2, max_cfg=5, min_p2p=0.5, max_p2p=0.9)  # fmt: skip
+    photo, caption, edited = tmp_path / "set" / row["file_name"], row["caption"], row["caption"].replace(word, other)
+    before, after = (caption, edited) if shows == "before" else (edited, caption)
+    our_pairs(tmp_path, SHAPES / "text-to-image", caption=before, output=after, seeds=[3, 4], steps=10, photo=str(photo),
+              photo_shows=shows, common_steps=common, resolution=128, min_cfg=2, max_cfg=5, min_p2p=0.5,
+              max_p2p=0.9)  # fmt: skip
     reference = PairReference(SHAPES / "text-to-image")
     picture = torch.tensor(np.asarray(Image.open(photo).convert("RGB"))).permute(2, 0, 1)[None] / 255
     for seed in (3, 4):
-        images, *_ = reference.pair(caption, output, seed, 10, 128, (0.5, 0.9), (2, 5), photo=picture,
+        images, *_ = reference.pair(caption, edited, seed, 10, 128, (0.5, 0.9), (2, 5), photo=picture,
                                     common_steps=common)
-        ours, theirs = saved(tmp_path, seed), levels(images)
+        ours, theirs = saved(tmp_path, seed)[:: 1 if shows == "before" else -1], levels(images)
         theirs[0] = np.asarray(Image.open(photo).convert("RGB"))  # the photo itself, not cut off
         assert np.array_equal(ours[0], theirs[0])
         assert_same_pair(ours, theirs)

@@ -98,6 +98,25 @@ TEST_F(PairJobTest, PhotosAreFoundByTheirCaptions) {
   EXPECT_TRUE(absl::IsNotFound(Run(options)));
 }
 
+TEST_F(PairJobTest, PhotosOfEditedCaptionsAreFoundByThem) {
+  WritePrompts(2);
+  std::filesystem::create_directories(folder_.In("set"));
+  folder_.Write("set/a.jpg",
+                *EncodePairImage({.width = 8, .height = 8, .pixels = std::vector<uint8_t>(192, 9)}));
+  folder_.Write("set/metadata.jsonl", R"({"file_name":"a.jpg","caption":"output 1"}
+{"file_name":"a.jpg","caption":"caption 0"}
+)");
+  PairJobOptions options = Options("out");
+  options.photos = folder_.In("set");
+  options.photo_side = PhotoSide::kAfter;
+  options.params.common_steps = 0.5;
+  ASSERT_TRUE(Run(options).ok());
+  EXPECT_EQ(report_.finished, 1);
+  EXPECT_THAT(listener_.bad_rows[1], HasSubstr("no picture of the photos has this edited caption"));
+  options.photo_side = PhotoSide::kBefore;
+  EXPECT_THAT(Run(options).message(), HasSubstr("photos_show"));
+}
+
 TEST_F(PairJobTest, PartitionsAtOnceAndTwice) {
   WritePrompts(10);
   ASSERT_TRUE(Run(Options("one")).ok());

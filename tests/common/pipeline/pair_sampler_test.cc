@@ -193,6 +193,24 @@ TEST_F(PairSamplerTest, APhotoIsTheFirstImageAndTheCommonStepsLeadToIt) {
   EXPECT_LE(LargestDifference(MadeOf(*sampler, Params(6), {3}, same)[0].after, whole[0].after), 1);
 }
 
+TEST_F(PairSamplerTest, APhotoOfTheEditedCaptionIsTheOtherPairTurnedRound) {
+  const auto sampler = Make({.precision = Precision::kFloat32, .batch = 2});
+  PairParams half = Params(6);
+  half.common_steps = 0.5;
+  PairPrompt forward = kPrompt, back{.caption = kPrompt.output, .output = kPrompt.caption};
+  forward.photo = back.photo = Gradient(64, 3);
+  back.photo_side = PhotoSide::kAfter;
+  const auto before = MadeOf(*sampler, half, {3, 4}, forward), after = MadeOf(*sampler, half, {3, 4}, back);
+  for (size_t i = 0; i < before.size(); ++i) {
+    EXPECT_EQ(after[i].after, back.photo);
+    EXPECT_EQ(after[i].before, before[i].after);
+    ASSERT_TRUE(after[i].scores.has_value());
+    EXPECT_EQ(after[i].scores->sim_0, before[i].scores->sim_1);
+    EXPECT_EQ(after[i].scores->sim_1, before[i].scores->sim_0);
+    EXPECT_NEAR(after[i].scores->sim_dir, before[i].scores->sim_dir, 1e-5);
+  }
+}
+
 TEST_F(PairSamplerTest, PhotosMostOfWhichChangesHaveCommonStepsOfTheirOwn) {
   // The random model hears words everywhere, so that no region is small.
   const auto sampler = Make({.precision = Precision::kFloat32, .batch = 1});

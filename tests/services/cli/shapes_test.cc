@@ -151,6 +151,42 @@ TEST_F(ShapesTest, DrawsFamiliesThatTellTheirPlaces) {
   EXPECT_THAT(err_.str(), HasSubstr("places_told"));
 }
 
+TEST_F(ShapesTest, DrawsWhatEditsLeadTo) {
+  Put("prompts.jsonl",
+      R"({"caption":"a red ring on sand","edit":"make it blue","output":"a blue ring on sand"}
+{"caption":"a star","edit":"put it on grass","output":"A star at night."}
+)");
+  const std::vector<std::string> args = {
+      "shapes",       "draw", "--out-dir", Path("set"), "--prompts-file", Path("prompts.jsonl"),
+      "--resolution", "64"};
+  EXPECT_EQ(Run(args), kExitBadInput);
+  EXPECT_THAT(err_.str(), HasSubstr("line 2 of the prompts: "));
+  Put("prompts.jsonl",
+      R"({"caption":"a red ring on sand","edit":"make it blue","output":"a blue ring on sand"}
+{"caption":"a red star","edit":"at night","output":"A red star at night."}
+)");
+  ASSERT_EQ(Run(args), kExitOk) << err_.str();
+  const std::vector<nlohmann::json> lines = Lines(Get("set/metadata.jsonl"));
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_EQ(lines[1]["caption"], "A red star at night.");
+  const auto picture = DecodeImage(Get("set/" + lines[1]["file_name"].get<std::string>()));
+  ASSERT_TRUE(picture.ok());
+  const shapes::SceneReading reading = shapes::ReadScene(picture->image);
+  ASSERT_TRUE(reading.seen());
+  EXPECT_EQ(reading.background, shapes::Background::kNight);
+
+  // The same set goes on; that of other prompts is another one.
+  EXPECT_EQ(Run(args), kExitOk) << err_.str();
+  Put("prompts.jsonl", R"({"caption":"a red ring","edit":"make it blue","output":"a blue ring"}
+{"caption":"a red star","edit":"at night","output":"A red star at night."}
+)");
+  EXPECT_EQ(Run(args), kExitBadInput);
+  EXPECT_THAT(err_.str(), HasSubstr("prompts_sha256"));
+  std::vector<std::string> random = args;
+  random.insert(random.end(), {"--count", "5"});
+  EXPECT_EQ(Run(random), kExitUsage);
+}
+
 TEST_F(ShapesTest, DrawsScenesOfOneObject) {
   ASSERT_EQ(Draw("set", {"--count", "12", "--objects", "1"}), kExitOk) << err_.str();
   const std::vector<nlohmann::json> lines = Lines(Get("set/metadata.jsonl"));
