@@ -210,6 +210,9 @@ absl::Status CheckPairJob(const PairJobOptions& options) {
     return absl::InvalidArgumentError(
         "photos are given and common_steps is 0; wants more: those lead to them");
   }
+  if (options.photos.empty() && options.photo_side == PhotoSide::kAfter) {
+    return absl::InvalidArgumentError("photos_show is after and no photos are given; wants --photos");
+  }
   return ValidatePairs(options.params);
 }
 

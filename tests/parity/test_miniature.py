@@ -88,6 +88,20 @@ def test_pairs_of_photos_are_those_of_pytorch(ip2p, tmp_path, word, other, commo
         assert (changed.mean() < 0.2) == local, changed.mean()
 
 
+def test_a_photo_of_the_edited_caption_has_the_scores_of_the_pair_turned_round(scenes, tmp_path):
+    photo, caption = scenes[0]
+    edited = caption + " at night" if "night" not in caption else caption.replace("night", "sunset")
+    order = dict(photo=str(photo), seeds=[3], steps=8, common_steps=0.4, resolution=128, min_cfg=2, max_cfg=5,
+                 clip=str(SHAPES / "clip"), clip_threshold=0.01)  # fmt: skip
+    scores = []
+    for shows, before, after in (("before", caption, edited), ("after", edited, caption)):
+        report = our_pairs(tmp_path, SHAPES / "text-to-image", caption=before, output=after, photo_shows=shows, **order)
+        scores.append(report["samples"][0]["scores"])
+    before, after, direction, images = scores[0]
+    assert abs(before - after) > 1e-3, "equal scores prove nothing"
+    assert scores[1] == pytest.approx([after, before, direction, images], abs=1e-5)
+
+
 def test_the_clip_folder_opens_in_transformers_and_tells_captions_apart(scenes):
     clip = CLIPModel.from_pretrained(SHAPES / "clip", dtype=torch.float32, local_files_only=True).eval()
     tokenizer = CLIPTokenizer.from_pretrained(SHAPES / "clip", local_files_only=True)

@@ -115,6 +115,9 @@ TEST_F(PairJobTest, PhotosOfEditedCaptionsAreFoundByThem) {
   EXPECT_THAT(listener_.bad_rows[1], HasSubstr("no picture of the photos has this edited caption"));
   options.photo_side = PhotoSide::kBefore;
   EXPECT_THAT(Run(options).message(), HasSubstr("photos_show"));
+  options.photo_side = PhotoSide::kAfter;
+  options.photos = "";
+  EXPECT_THAT(Run(options).message(), HasSubstr("photos_show is after and no photos are given"));
 }
 
 TEST_F(PairJobTest, PartitionsAtOnceAndTwice) {

@@ -204,10 +204,6 @@ TEST_F(PairSamplerTest, APhotoOfTheEditedCaptionIsTheOtherPairTurnedRound) {
   for (size_t i = 0; i < before.size(); ++i) {
     EXPECT_EQ(after[i].after, back.photo);
     EXPECT_EQ(after[i].before, before[i].after);
-    ASSERT_TRUE(after[i].scores.has_value());
-    EXPECT_EQ(after[i].scores->sim_0, before[i].scores->sim_1);
-    EXPECT_EQ(after[i].scores->sim_1, before[i].scores->sim_0);
-    EXPECT_NEAR(after[i].scores->sim_dir, before[i].scores->sim_dir, 1e-5);
   }
 }
 
