@@ -77,8 +77,8 @@ void AddShapesFlags(CLI::App& app, EvaluateFlags& flags) {
   app.add_option(
          "--profile", flags.profile,
          "shapes: measure the miniature part by part on scenes that it never saw; of the flags above, "
-         "--ckpt, --clip, --steps, --seed, --text-guidance, --image-guidance (one scale each), --batch, "
-         "--out-dir and --json count, and only --out-dir is needed")
+         "--ckpt, --clip, --steps, --seed, --text-guidance, --image-guidance (one scale each), --batch "
+         "(8 if not given), --out-dir and --json count, and only --out-dir is needed")
       ->check(CLI::IsMember({"shapes"}))
       ->group(kGroup);
   app.add_option("--models", shapes.models,
