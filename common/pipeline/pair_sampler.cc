@@ -220,11 +220,12 @@ class TorchPairSampler final : public PairSampler {
       if (!sample.finite) return sample;  // NaN fits no line of a dataset, and would pass no filter
       sample.scores = scores;
     }
-    sample.before = TruncatedImage(pictures[0]);
-    sample.after = TruncatedImage(pictures[1]);
-    // Rounded it is the photo's bytes, truncated it may not be.
-    if (prepared_.photo_picture.defined())
-      (IsAfter(prepared_.prompt) ? sample.after : sample.before) = prepared_.fitted;
+    const auto image_of = [&](PhotoSide side, int64_t at) {
+      const bool is_photo = prepared_.photo_picture.defined() && prepared_.prompt.photo_side == side;
+      return is_photo ? prepared_.fitted : TruncatedImage(pictures[at]);
+    };
+    sample.before = image_of(PhotoSide::kBefore, 0);
+    sample.after = image_of(PhotoSide::kAfter, 1);
     if (safety_ == nullptr || !params.safety_check) return sample;
     for (const Image* image : {&sample.before, &sample.after}) {
       IP2P_ASSIGN_OR_RETURN(const bool unsafe, safety_->IsUnsafe(*image));

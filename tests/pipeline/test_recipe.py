@@ -41,12 +41,8 @@ SETS = {"pictures": ("--count", "20000", "--seed", "1"),
         "copies": ("--count", "6000", "--seed", "51", "--edits")}  # fmt: skip
 
 
-def ip2p(*arguments):
-    subprocess.run([ROOT / "build/bin/ip2p", *arguments], check=True, capture_output=True, timeout=600)
-
-
 @pytest.fixture(scope="module")
-def drawn(tmp_path_factory):
+def drawn(ip2p, tmp_path_factory):
     """Draws a set when the first stage asks for it."""
     folder = tmp_path_factory.mktemp("sets")
 
@@ -58,7 +54,7 @@ def drawn(tmp_path_factory):
     return draw
 
 
-def copies(pictures, folder):
+def copies(ip2p, pictures, folder):
     """Pairs of pictures with themselves."""
     ip2p("dataset", "import", pictures, "-o", folder, "--before", "file_name", "--after", "file_name")
     ip2p("dataset", "prepare", folder)
@@ -89,13 +85,13 @@ def first_steps(spec, run, steps, patience):
     pytest.param("text-to-image-words", 100, marks=only_full),
     pytest.param("edit-copies", 100, marks=only_full),
 ])  # fmt: skip
-def test_the_first_steps_give_the_committed_losses(stage, steps, drawn, tmp_path):
+def test_the_first_steps_give_the_committed_losses(stage, steps, ip2p, drawn, tmp_path):
     configs = tmp_path / "configs"
     shutil.copytree(SHAPES / "configs", configs)
     spec = json.loads((SHAPES / "recipe" / f"{stage}.json").read_text())
     pictures = drawn(spec["dataset"].removeprefix("sets/"))
     if stage == "edit-copies":
-        spec["dataset"] = str(copies(pictures, tmp_path / "copies"))
+        spec["dataset"] = str(copies(ip2p, pictures, tmp_path / "copies"))
         spec["base_checkpoint"] = str(SHAPES / "text-to-image")
     else:
         spec["dataset"] = str(pictures)

@@ -161,7 +161,7 @@ stage_done pairs
 
 # with_copies PAIRS: the dataset PAIRS-and-copies, a quarter of whose prompts ask for nothing more.
 with_copies() {
-  [ -e "$data/$1-and-copies" ] || "$ip2p" dataset merge "$data/$1" "$data/copies-few" -o "$data/$1-and-copies"
+  "$ip2p" dataset merge "$data/$1" "$data/copies-few" -o "$data/$1-and-copies"
   "$ip2p" dataset prepare "$data/$1-and-copies"
 }
 

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/dataset/prompt.h"
+#include "common/dataset/prompt_folder.h"
 #include "common/pipeline/pair_job.h"
 #include "gtest/gtest.h"
 #include "tests/fakes/fake_pair_sampler.h"
@@ -76,6 +77,13 @@ class PairJobTest : public ::testing::Test {
           "\n");
     }
     folder_.Write("prompts.jsonl", text);
+  }
+  // A grey picture of the set "set".
+  void WritePhoto(const std::string& name, uint8_t level) const {
+    std::filesystem::create_directories(folder_.In("set"));
+    folder_.Write(
+        "set/" + name,
+        *EncodePairImage({.width = 8, .height = 8, .pixels = std::vector<uint8_t>(8 * 8 * 3, level)}));
   }
 
   absl::Status Run(const PairJobOptions& options) { return Run(options, listener_); }

@@ -4,7 +4,6 @@
 #include <thread>
 #include <vector>
 
-#include "common/dataset/prompt_folder.h"
 #include "gmock/gmock.h"
 #include "tests/common/pipeline/pair_job_fixture.h"
 #include "tests/fakes/file_size_limit.h"
@@ -60,12 +59,8 @@ TEST_F(PairJobTest, PartitionsMakeTheSameBytes) {
 
 TEST_F(PairJobTest, PhotosAreFoundByTheirCaptions) {
   WritePrompts(4);
-  const auto picture = [](uint8_t level) {
-    return *EncodePairImage({.width = 8, .height = 8, .pixels = std::vector<uint8_t>(8 * 8 * 3, level)});
-  };
-  std::filesystem::create_directories(folder_.In("set"));
-  folder_.Write("set/a.jpg", picture(10));
-  folder_.Write("set/b.jpg", picture(200));
+  WritePhoto("a.jpg", 10);
+  WritePhoto("b.jpg", 200);
   folder_.Write("set/torn.jpg", "no picture");
   folder_.Write("set/metadata.jsonl", R"({"file_name":"a.jpg","caption":"caption 0"}
 {"file_name":"b.jpg","text":"caption 2"}
@@ -100,9 +95,7 @@ TEST_F(PairJobTest, PhotosAreFoundByTheirCaptions) {
 
 TEST_F(PairJobTest, PhotosOfEditedCaptionsAreFoundByThem) {
   WritePrompts(2);
-  std::filesystem::create_directories(folder_.In("set"));
-  folder_.Write("set/a.jpg",
-                *EncodePairImage({.width = 8, .height = 8, .pixels = std::vector<uint8_t>(192, 9)}));
+  WritePhoto("a.jpg", 9);
   folder_.Write("set/metadata.jsonl", R"({"file_name":"a.jpg","caption":"output 1"}
 {"file_name":"a.jpg","caption":"caption 0"}
 )");

@@ -60,9 +60,7 @@ class PairRefilterTest : public PairJobTest {
 
 TEST_F(PairRefilterTest, RefusesPairsOfPhotosThatItDoesNotHave) {
   WritePrompts(1);
-  std::filesystem::create_directories(folder_.In("set"));
-  folder_.Write("set/a.jpg",
-                *EncodePairImage({.width = 8, .height = 8, .pixels = std::vector<uint8_t>(192, 9)}));
+  WritePhoto("a.jpg", 9);
   folder_.Write("set/metadata.jsonl", R"({"file_name":"a.jpg","caption":"caption 0"})");
   PairJobOptions options = With("out", loose_);
   options.photos = folder_.In("set");
