@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
 # Makes a Debian 12 machine ready to build ip2p: system packages, a Python environment with torch, CLIP's vocabulary.
 #
-#   bash deploy/setup.sh [--tests] [--python] [--cuda]
+#   bash deploy/setup.sh [--tests] [--cuda]
 #     --tests    also what tests/run.sh needs: clang tools, the pinned Python packages of tests/requirements.txt
 #                and the Node.js packages of tests/package.json
-#     --python   of those, only the Python packages (deploy/demo.sh makes its checkpoint with them)
 #     --cuda     torch's CUDA build in place of the CPU build (needs a CUDA toolkit to compile against)
 #   IP2P_TORCH   another requirement or wheel path in place of torch==2.13.0+cpu
 #
@@ -26,14 +25,13 @@ BUILD_PACKAGES=(g++ cmake ninja-build ccache mold pkg-config git ca-certificates
 TEST_PACKAGES=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev libomp-14-dev openssl postgresql prometheus
   docker-compose chromium fonts-dejavu-core)
 
-tests=no python=no cuda=no
+tests=no cuda=no
 for arg in "$@"; do
   case "$arg" in
-    --tests) tests=yes python=yes ;;
-    --python) python=yes ;;
+    --tests) tests=yes ;;
     --cuda) cuda=yes ;;
     -h | --help) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "$0"; exit 0 ;;
-    *) echo "setup: unknown argument $arg; wants --tests, --python or --cuda" >&2; exit 2 ;;
+    *) echo "setup: unknown argument $arg; wants --tests or --cuda" >&2; exit 2 ;;
   esac
 done
 
@@ -166,10 +164,8 @@ if [ -n "${IP2P_TORCH:-}" ] || [ "$cuda" = yes ] || [ ! -f .venv/.ip2p-torch ]; 
 else
   say "torch: there ($(cat .venv/.ip2p-torch))"
 fi
-if [ "$python" = yes ]; then
-  step test-packages "$(cat tests/requirements.txt tests/requirements-nodeps.txt | sha256sum)" install_test_python
-fi
 if [ "$tests" = yes ]; then
+  step test-packages "$(cat tests/requirements.txt tests/requirements-nodeps.txt | sha256sum)" install_test_python
   install_node_packages
 fi
 fetch_vocabulary

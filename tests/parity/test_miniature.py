@@ -27,7 +27,6 @@ def scenes(ip2p, tmp_path_factory):
     return [(folder / row["file_name"], row["caption"]) for row in rows]
 
 
-@pytest.mark.skipif(not (SHAPES / "edit").is_dir(), reason="no edit model is shipped yet")
 @pytest.mark.parametrize("case", range(len(EDITS)))
 def test_the_edit_folder_gives_the_same_picture_in_diffusers(ip2p, scenes, tmp_path, case):
     scene, _ = scenes[case]

@@ -40,7 +40,7 @@ def test_a_good_run_succeeds(scratch):
     assert done.stdout.endswith("parts: 2 passed, 0 failed\n")
 
 
-@pytest.mark.parametrize("script", ["tests/run.sh", "deploy/setup.sh", "deploy/demo.sh", "deploy/flow.sh", "deploy/download.sh"])
+@pytest.mark.parametrize("script", ["tests/run.sh", "deploy/setup.sh", "deploy/demo.sh", "deploy/download.sh"])
 def test_usage(script):
     assert run(["bash", script, "--nonsense"]).returncode == 2
     shown = run(["bash", script, "--help"])

@@ -5,10 +5,9 @@ import {dropPhoto} from './edit_page.mjs';
 
 const WIDE = {width: 1200, height: 760};
 
-async function editReady(page, {photo, real}) {
+async function editReady(page, {photo}) {
   await dropPhoto(page, photo);
-  await page.getByLabel('Instruction').fill(real ? 'turn the circle into a star' : 'make it winter');
-  if (!real) return;
+  await page.getByLabel('Instruction').fill('turn the circle into a star');
   await page.getByLabel('Steps', {exact: true}).fill('30');
   await page.getByRole('button', {name: 'Edit', exact: true}).click();
   await page.locator('.thumb').first().waitFor();
@@ -39,7 +38,7 @@ const PAGES = {
   }},
   phone: {open: 'edit', viewport: PHONE, async show(page, facts) {
     await page.getByLabel(/Drop a photo here/).setInputFiles(facts.photo);
-    await page.getByLabel('Instruction').fill('make it winter');
+    await page.getByLabel('Instruction').fill('turn the circle into a star');
   }},
 };
 

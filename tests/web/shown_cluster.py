@@ -1,4 +1,4 @@
-"""A cluster to be looked at: drawn pairs, a real training run, edits by the miniature where it has been trained."""
+"""A cluster to be looked at: drawn pairs, a real training run, edits by the miniature."""
 
 import json
 import math
@@ -97,10 +97,9 @@ def draw_pairs(folder, prompts, tried=40, seed=7):
 class ShownCluster:
     def __init__(self, stubs, checkpoint, folder):
         self.folder = folder
-        self.real = (MINIATURE / "model_index.json").exists()
         models = folder / "models"
         models.mkdir()
-        shutil.copytree(MINIATURE if self.real else checkpoint("tiny"), models / "main")
+        shutil.copytree(MINIATURE, models / "main")
         draw_pairs(folder / "shapes", prompts=60)
         shutil.copytree(checkpoint("tiny"), folder / "start")
         self.parts = []
@@ -127,12 +126,12 @@ class ShownCluster:
         return part
 
     def photo(self):
-        """One to edit: a scene for the miniature, a photo else."""
-        if not self.real:
-            return ROOT / "tests" / "testdata" / "photo.jpg"
-        path = self.folder / "scene.png"
-        drawn(("circle", "red", "sand", 64, 60, 34)).save(path)
-        return path
+        """One to edit: the first drawn scene of a single circle."""
+        scenes = self.folder / "scenes"
+        subprocess.run([BIN / "ip2p", "shapes", "draw", "--out-dir", scenes, "--count", "16", "--objects", "1", "--seed", "9"],
+                       check=True, capture_output=True)  # fmt: skip
+        rows = map(json.loads, (scenes / "metadata.jsonl").read_text().splitlines())
+        return next(scenes / row["file_name"] for row in rows if "circle" in row["caption"])
 
     def captions(self, count):
         """Some work for the prompt generator, so that there are figures."""

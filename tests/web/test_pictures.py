@@ -36,7 +36,7 @@ def cluster(stubs, checkpoint, tmp_path_factory):
 @pytest.mark.parametrize("page", PAGES)
 def test_picture(cluster, page, tmp_path, monkeypatch):
     monkeypatch.setenv("IP2P_SCREENSHOTS", str(tmp_path))
-    browse("documentPicture", cluster.gateway.url, page=page, photo=str(cluster.photo()), real=cluster.real)
+    browse("documentPicture", cluster.gateway.url, page=page, photo=str(cluster.photo()))
     image = Image.open(tmp_path / f"{page}.png").convert("RGB")
     small = image.resize((round(image.width * SHARE), round(image.height * SHARE)), Image.LANCZOS)
     folder = ROOT / os.environ["IP2P_PICTURES"] if "IP2P_PICTURES" in os.environ else tmp_path

@@ -6,7 +6,7 @@ namespace ip2p {
 namespace {
 
 TEST(Miniature, EachPartIsBesideTheProgramsOfABuild) {
-  for (const char* part : {"clip", "text-to-image"}) {
+  for (const char* part : {"clip", "text-to-image", "edit"}) {
     const absl::StatusOr<std::string> found = FindMiniature(part);
     ASSERT_TRUE(found.ok()) << found.status();
     EXPECT_TRUE(found->ends_with(std::string("share/models/shapes/") + part));
