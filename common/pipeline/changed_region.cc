@@ -14,7 +14,21 @@ constexpr int kNoises = 8;           // whose mean differences are taken
 constexpr double kNearMost = 0.98;   // quantile that stands for the largest difference; single pixels don't
 constexpr double kChanged = 0.35;    // of it
 constexpr double kMostLocal = 0.35;  // share of the picture; a region over it is no region
+constexpr double kWeakest = 0.5;     // largest difference of a part, of the largest of all
 constexpr uint64_t kSeed = 77;
+
+torch::Tensor Grown(const torch::Tensor& cells) { return torch::max_pool2d(cells, 3, 1, 1); }
+
+// Of strength [1,1,h,w] the connected parts of `changed` but the weak ones: where words say what another
+// object is like, too, that one differs a little. [1,1,h,w] float32, 0 or 1.
+torch::Tensor StrongParts(const torch::Tensor& strength, const torch::Tensor& changed) {
+  torch::Tensor largest = strength * changed;  // of each cell's part, once it has spread
+  for (torch::Tensor before; !before.defined() || !torch::equal(before, largest);) {
+    before = largest;
+    largest = Grown(before) * changed;
+  }
+  return (largest > kWeakest * largest.max()).to(torch::kFloat32);
+}
 
 }  // namespace
 
@@ -36,10 +50,9 @@ torch::Tensor ChangedRegion(const StableDiffusion& model, const NoiseSchedule& s
   const torch::Tensor strength = difference.abs().amax(1, /*keepdim=*/true);
   // NaN must show in the pair, not hide behind the photo.
   if (!torch::isfinite(strength.sum()).item<bool>()) return {};
-  const torch::Tensor changed = strength > kChanged * strength.quantile(kNearMost);
-  const torch::Tensor region = torch::max_pool2d(changed.to(torch::kFloat32), 3, 1, 1);
-  if (region.mean().item<double>() > kMostLocal) return {};
-  return region > 0;
+  const torch::Tensor changed = (strength > kChanged * strength.quantile(kNearMost)).to(torch::kFloat32);
+  if (Grown(changed).mean().item<double>() > kMostLocal) return {};
+  return Grown(StrongParts(strength, changed)) > 0;
 }
 
 }  // namespace ip2p

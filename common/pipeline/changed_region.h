@@ -1,7 +1,8 @@
 // Where a photo changes when its caption becomes another: the estimates of the picture for both captions are
 // compared, as DiffEdit does (Couairon et al., arXiv 2210.11427, step 1), at little noise, where they show
-// the photo itself and differ by what the words say alone. Internal to what links torch; its exceptions
-// leave.
+// the photo itself and differ by what the words say alone. Parts that differ by less than half as much as
+// another one are left out: they are what a small model takes for the other object. Internal to what links
+// torch; its exceptions leave.
 #pragma once
 
 #include <torch/types.h>
