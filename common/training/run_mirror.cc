@@ -1,8 +1,8 @@
 // See run_mirror.h.
 #include "common/training/run_mirror.h"
 
+#include <algorithm>
 #include <filesystem>
-#include <map>
 #include <system_error>
 #include <utility>
 
@@ -25,6 +25,8 @@ namespace fs = std::filesystem;
 
 constexpr char kExports[] = "export";
 constexpr char kMetrics[] = "metrics.jsonl";
+constexpr char kValidations[] = "validation";
+constexpr char kValidationFigures[] = "metrics.json";  // stored last: what has one is whole
 constexpr size_t kMaxLatestBytes = 4096;
 constexpr absl::Duration kBetweenLooks = absl::Milliseconds(100);
 
@@ -32,7 +34,7 @@ absl::Status At(const ObjectUrl& url, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat(url.text(), ": ", status.message()));
 }
 
-// "step-000000004/state.json" -> its step and "state.json". Nothing for what is of no checkpoint.
+// "step-000000004/state.json" -> its step and "state.json". Nothing for what is of no step.
 struct Place {
   int64_t step = 0;
   std::string file;
@@ -192,13 +194,43 @@ absl::Status RunMirror::RestoreOne(const CheckpointEntry& entry) {
   return absl::IsAlreadyExists(published) ? absl::OkStatus() : published;
 }
 
-absl::Status RunMirror::RestoreMetrics() {
+absl::Status RunMirror::RestoreRecords() {
   const std::string path = absl::StrCat(options_.run, "/", kMetrics);
   std::error_code error;
-  if (fs::exists(path, error)) return absl::OkStatus();
-  const FileTransfer file{.path = path, .url = options_.url.Child(kMetrics)};
-  const absl::Status copied = store_->Download({&file, 1});
-  return absl::IsNotFound(copied) ? absl::OkStatus() : copied;
+  if (!fs::exists(path, error)) {
+    const FileTransfer file{.path = path, .url = options_.url.Child(kMetrics)};
+    const absl::Status copied = store_->Download({&file, 1});
+    if (!absl::IsNotFound(copied)) IP2P_RETURN_IF_ERROR(copied);
+  }
+  IP2P_ASSIGN_OR_RETURN(const auto there, ValidationsThere());
+  const std::string parent = absl::StrCat(options_.run, "/", kValidations);
+  for (const auto& [step, objects] : there) {
+    const std::string target = absl::StrCat(parent, "/", CheckpointName(step));
+    if (fs::exists(target, error)) continue;
+    fs::create_directories(parent, error);
+    if (error) return IoError(error.value(), "the folder of validations cannot be made");
+    IP2P_ASSIGN_OR_RETURN(AtomicFolder folder, AtomicFolder::Create(target));
+    const ObjectUrl url = options_.url.Child(kValidations).Child(CheckpointName(step));
+    IP2P_ASSIGN_OR_RETURN(const std::vector<FileTransfer> files, FilesFor(objects, url, folder.path()));
+    IP2P_RETURN_IF_ERROR(store_->Download(files));
+    IP2P_RETURN_IF_ERROR(folder.Publish());
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::map<int64_t, std::vector<ListedObject>>> RunMirror::ValidationsThere() {
+  const ObjectUrl url = options_.url.Child(kValidations);
+  IP2P_ASSIGN_OR_RETURN(std::vector<ListedObject> objects, store_->List(url));
+  std::map<int64_t, std::vector<ListedObject>> found;
+  std::set<int64_t> whole;
+  for (ListedObject& object : objects) {
+    const std::optional<Place> place = PlaceOf(url, object.key);
+    if (!place.has_value()) continue;
+    if (place->file == kValidationFigures) whole.insert(place->step);
+    found[place->step].push_back(std::move(object));
+  }
+  std::erase_if(found, [&whole](const auto& one) { return !whole.contains(one.first); });
+  return found;
 }
 
 void RunMirror::Offer(int64_t step, bool anew) {
@@ -286,6 +318,7 @@ absl::Status RunMirror::Store(const Offered& offered, int64_t& bytes) {
 absl::Status RunMirror::Send(int64_t step, std::string state, int64_t& bytes) {
   const MovedBytes count = [&bytes](int64_t moved) { bytes += moved; };
   IP2P_RETURN_IF_ERROR(SendMetrics(bytes));
+  IP2P_RETURN_IF_ERROR(SendValidations(bytes));
   IP2P_ASSIGN_OR_RETURN(
       std::vector<FileTransfer> files,
       FilesBelow(ExportPath(options_.run, step), options_.url.Child(kExports).Child(CheckpointName(step))));
@@ -313,6 +346,27 @@ absl::Status RunMirror::SendMetrics(int64_t& bytes) {
   const absl::Status sent = store_->Upload({&file, 1}, [&bytes](int64_t moved) { bytes += moved; });
   fs::remove(copy, error);
   return sent;
+}
+
+// Those that are not there yet; here each is published by one rename.
+absl::Status RunMirror::SendValidations(int64_t& bytes) {
+  const std::string parent = absl::StrCat(options_.run, "/", kValidations);
+  std::error_code error;
+  if (!fs::exists(parent, error)) return absl::OkStatus();
+  IP2P_ASSIGN_OR_RETURN(const auto there, ValidationsThere());
+  const MovedBytes count = [&bytes](int64_t moved) { bytes += moved; };
+  for (fs::directory_iterator it(parent, error), end; !error && it != end; it.increment(error)) {
+    const std::optional<int64_t> step = CheckpointStep(it->path().filename().string());
+    if (!step.has_value() || there.contains(*step)) continue;
+    const ObjectUrl url = options_.url.Child(kValidations).Child(CheckpointName(*step));
+    IP2P_ASSIGN_OR_RETURN(std::vector<FileTransfer> files, FilesBelow(it->path().string(), url));
+    const auto last = std::partition(files.begin(), files.end(), [&url](const FileTransfer& file) {
+      return file.url != url.Child(kValidationFigures);
+    });
+    IP2P_RETURN_IF_ERROR(store_->Upload({files.begin(), last}, count));
+    IP2P_RETURN_IF_ERROR(store_->Upload({last, files.end()}, count));
+  }
+  return error ? IoError(error.value(), "the folder of validations cannot be read") : absl::OkStatus();
 }
 
 absl::Status RunMirror::ClearAway(int64_t latest) {

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -50,11 +51,12 @@ class RunMirror {
   // Without a step the one that LATEST names, or else the newest before it that is whole. NOT_FOUND: there is
   // none; DATA_LOSS: none is whole; FAILED_PRECONDITION as Check. Errors of the store and of the disk.
   absl::StatusOr<int64_t> Restore(std::optional<int64_t> step);
-  // The same for metrics.jsonl, where none is here. One that is not there is no error.
-  absl::Status RestoreMetrics();
+  // The same for metrics.jsonl, where none is here, and for the validations that are not here. What is not
+  // there is no error.
+  absl::Status RestoreRecords();
 
-  // A checkpoint of the run's folder is to be stored, with its export and metrics.jsonl. At once. Not `anew`:
-  // one that is there already by its state.json is left as it is.
+  // A checkpoint of the run's folder is to be stored, with its export, metrics.jsonl and validations. At
+  // once. Not `anew`: one that is there already by its state.json is left as it is.
   void Offer(int64_t step, bool anew = true);
   // Those that must stay on disk.
   std::set<int64_t> in_use() const;
@@ -92,6 +94,9 @@ class RunMirror {
   absl::Status Store(const Offered& offered, int64_t& bytes);
   absl::Status Send(int64_t step, std::string state, int64_t& bytes);
   absl::Status SendMetrics(int64_t& bytes);
+  absl::Status SendValidations(int64_t& bytes);
+  // Those that are whole there, by their steps: the objects of each.
+  absl::StatusOr<std::map<int64_t, std::vector<ListedObject>>> ValidationsThere();
   absl::Status ClearAway(int64_t latest);
   absl::Status DeleteBelow(const ObjectUrl& url);
 

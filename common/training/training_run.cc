@@ -127,8 +127,9 @@ absl::Status Run::Prepare() {
   IP2P_RETURN_IF_ERROR(Resume());
   if (first()) {
     // A curve with a gap is no reason to stop.
-    const absl::Status copied = mirror_ ? mirror_->RestoreMetrics() : absl::OkStatus();
-    if (!copied.ok()) Log(LogLevel::kWarning, "no former metrics", {{"status", copied.ToString()}});
+    const absl::Status copied = mirror_ ? mirror_->RestoreRecords() : absl::OkStatus();
+    if (!copied.ok())
+      Log(LogLevel::kWarning, "no former metrics or validations", {{"status", copied.ToString()}});
     IP2P_ASSIGN_OR_RETURN(MetricsLog metrics, MetricsLog::Open(options_.run, trainer_->step()));
     metrics_.emplace(std::move(metrics));
   }

@@ -20,6 +20,7 @@ namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
 
 TensorView View(float value) {
   const auto floats = std::make_shared<std::vector<float>>(6, value);
@@ -46,6 +47,12 @@ class RunMirrorTest : public ::testing::Test {
     fs::create_directories(ExportPath(machine.run, step) + "/unet");
     machine.folder.Write("run/export/" + CheckpointName(step) + "/unet/config.json", std::to_string(step));
     machine.folder.Write("run/metrics.jsonl", "lines up to " + std::to_string(step));
+  }
+  static void Validate(const Machine& machine, int64_t step) {
+    const std::string folder = "validation/" + CheckpointName(step);
+    fs::create_directories(machine.run + "/" + folder);
+    machine.folder.Write("run/" + folder + "/000-edit.png", "picture of " + std::to_string(step));
+    machine.folder.Write("run/" + folder + "/metrics.json", "{}");
   }
   std::unique_ptr<RunMirror> Open(const Machine& machine, FakeObjectStore::Fault fault = {}, int keep = 3,
                                   const std::string& digest = "mine") {
@@ -108,13 +115,43 @@ TEST_F(RunMirrorTest, AnotherMachineGoesOn) {
   EXPECT_EQ(*mirror->Check(), 4);
   EXPECT_EQ(*mirror->Restore({}), 4);
   EXPECT_EQ(First(second.run), 4);
-  EXPECT_TRUE(mirror->RestoreMetrics().ok());
+  EXPECT_TRUE(mirror->RestoreRecords().ok());
   EXPECT_EQ(second.folder.Read("run/metrics.jsonl"), "lines up to 4");
   EXPECT_EQ(*mirror->Restore(2), 2) << "as a coordinator orders it";
   EXPECT_TRUE(LoadRunCheckpoint(second.run, 2).ok());
   const absl::Status missing = mirror->Restore(3).status();
   EXPECT_TRUE(absl::IsNotFound(missing));
   EXPECT_THAT(std::string(missing.message()), HasSubstr("s3://data/runs/a/checkpoints/step-000000003"));
+}
+
+TEST_F(RunMirrorTest, ValidationsGoWithTheNextCheckpointAndComeBack) {
+  const Machine first, second;
+  std::vector<std::string> sent;
+  {
+    const auto mirror = Open(first, [&sent](const std::string& verb, const std::string& name) {
+      if (verb == "PUT" && name.find("/validation/") != std::string::npos)
+        sent.push_back(name.substr(name.rfind("step-")));
+      return absl::OkStatus();
+    });
+    Validate(first, 1);
+    Validate(first, 2);
+    Store(first, *mirror, 2);
+    Validate(first, 4);
+    Store(first, *mirror, 4);
+  }
+  EXPECT_THAT(sent, UnorderedElementsAre("step-000000001/000-edit.png", "step-000000001/metrics.json",
+                                         "step-000000002/000-edit.png", "step-000000002/metrics.json",
+                                         "step-000000004/000-edit.png", "step-000000004/metrics.json"));
+  objects_.erase("data/runs/a/validation/step-000000001/metrics.json");  // was on its way
+
+  fs::create_directories(second.run);
+  const auto mirror = Open(second);
+  Validate(second, 2);
+  second.folder.Write("run/validation/step-000000002/000-edit.png", "its own");
+  EXPECT_TRUE(mirror->RestoreRecords().ok());
+  EXPECT_EQ(second.folder.Read("run/validation/step-000000004/000-edit.png"), "picture of 4");
+  EXPECT_EQ(second.folder.Read("run/validation/step-000000002/000-edit.png"), "its own");
+  EXPECT_FALSE(fs::exists(second.run + "/validation/step-000000001"));
 }
 
 TEST_F(RunMirrorTest, WhatIsThereIsNotSentAgain) {
