@@ -15,6 +15,7 @@
 #include "common/checkpoint/diffusers_folder.h"
 #include "common/checkpoint/expected_tensors.h"
 #include "common/checkpoint/weight_files.h"
+#include "common/object_store/local_copy.h"
 #include "common/training/parameter_set.h"
 #include "common/training/train_start.h"
 
@@ -171,7 +172,8 @@ absl::StatusOr<ModelSource> FreshModel(const std::string& path, uint64_t seed) {
 
 }  // namespace
 
-absl::StatusOr<TrainStart> FreshStart(const std::string& path, const TrainConfig& config) {
+absl::StatusOr<TrainStart> FreshStart(const std::string& named, const TrainConfig& config) {
+  IP2P_ASSIGN_OR_RETURN(const std::string path, LocalPath(named));
   TrainStart start;
   if (config.objective == TrainObjective::kClip) {
     IP2P_ASSIGN_OR_RETURN(start.clip, FreshClip(path, config.seed));

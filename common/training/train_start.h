@@ -24,11 +24,11 @@ struct TrainStart {
 // is. FAILED_PRECONDITION for other numbers; the errors of OpenModel.
 absl::StatusOr<TrainStart> OpenStart(const std::string& path, const TrainConfig& config);
 
-// A folder with the configs of a model (diffusers' layout) or, for clip, of a CLIP. Networks whose weights
-// are missing get fresh ones, drawn from config.seed as torch, diffusers and transformers initialise them,
-// but that a text encoder's words differ more and its layers add nothing yet; those that are there are taken;
-// of a CLIP in text_encoder/ its text tower. Errors: as OpenModel.
-absl::StatusOr<TrainStart> FreshStart(const std::string& path, const TrainConfig& config);
+// A folder or s3:// URL with the configs of a model (diffusers' layout) or, for clip, of a CLIP. Networks
+// whose weights are missing get fresh ones, drawn from config.seed as torch, diffusers and transformers
+// initialise them, but that a text encoder's words differ more and its layers add nothing yet; those that are
+// there are taken; of a CLIP in text_encoder/ its text tower. Errors: as OpenModel.
+absl::StatusOr<TrainStart> FreshStart(const std::string& named, const TrainConfig& config);
 
 // conv_in of `model` for twice the input channels: zeros for the new ones (Brooks et al., section 3.2).
 absl::Status WidenInput(ModelSource& model);

@@ -186,7 +186,7 @@ absl::StatusOr<TrainingRunOptions> OptionsOf(const WorkerConfig& config, const G
   };
   // URLs of an object store are what they are.
   if (!IsObjectUrl(options.base_checkpoint)) inside(options.base_checkpoint);
-  inside(options.fresh_config);
+  if (!IsObjectUrl(options.fresh_config)) inside(options.fresh_config);
   if (options.base_checkpoint.empty() && options.fresh_config.empty()) {
     const bool clip = options.config.objective == TrainObjective::kClip;
     IP2P_ASSIGN_OR_RETURN(options.base_checkpoint, FindMiniature(clip ? "clip" : "text-to-image"));

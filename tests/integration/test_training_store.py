@@ -95,6 +95,30 @@ def test_a_run_and_its_mirror(worker, store, job, tmp_path):
     assert [r.path for r in store.requests if r.method == "PUT"] == [f"/{BUCKET}/runs/first/checkpoints/LATEST"]
 
 
+def test_validations_are_kept_too(worker, store, checkpoint, dataset, tmp_path):
+    job = write_job(tmp_path / "job.json", checkpoint("tiny4-odd"), dataset, maxSteps=2, validateEvery=2, validationSamples=1)
+    worker(job, tmp_path / "run")
+    names = {"000-input.png", "000-edit.png", "metrics.json"}
+    folder = "validation/step-000000002"
+    for name in names:
+        assert store.get(f"runs/first/{folder}/{name}") == (tmp_path / "run" / folder / name).read_bytes()
+    worker(job, tmp_path / "elsewhere")
+    assert {p.name for p in (tmp_path / "elsewhere" / folder).iterdir()} == names
+
+
+def test_fresh_weights_of_configs_at_a_store(worker, store, checkpoint, dataset, tmp_path):
+    configs = tmp_path / "configs"
+    shutil.copytree(checkpoint("tiny4-odd"), configs, ignore=shutil.ignore_patterns("*.safetensors"))
+    for file in (p for p in configs.rglob("*") if p.is_file()):
+        store.put(f"configs/{file.relative_to(configs)}", file.read_bytes())
+    settings = dict(fresh=configs, objective="TEXT_TO_IMAGE", maxSteps=2)
+    subprocess.run(command(write_job(tmp_path / "here.json", None, dataset, **settings), tmp_path / "here"), check=True,
+                   stderr=subprocess.DEVNULL)  # fmt: skip
+    worker(write_job(tmp_path / "there.json", None, dataset, **settings | {"fresh": f"s3://{BUCKET}/configs"}),
+           tmp_path / "there")  # fmt: skip
+    same_run(tmp_path / "here", tmp_path / "there")
+
+
 def test_a_killed_run_goes_on_elsewhere(worker, store, job, tmp_path):
     subprocess.run(command(job, tmp_path / "undisturbed"), check=True, stderr=subprocess.DEVNULL)
     run = tmp_path / "run"
