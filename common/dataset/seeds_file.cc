@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <set>
 #include <system_error>
 #include <utility>
 
@@ -56,6 +57,16 @@ absl::StatusOr<SeedsEntry> ParseEntry(const nlohmann::json& value, int64_t& skip
   return entry;
 }
 
+// Takes the pairs that are known not to reach the thresholds away; their number.
+size_t EraseBelow(PromptRecord& record, const ClipThresholds& thresholds) {
+  std::set<std::string> below;
+  for (const Sample& sample : record.samples) {
+    if (sample.scores && Judge(*sample.scores, thresholds) != SampleVerdict::kPassed)
+      below.insert(absl::StrCat(sample.seed));
+  }
+  return std::erase_if(record.pairs, [&below](const std::string& seed) { return below.contains(seed); });
+}
+
 // What killed writers left. Only under the lock: nobody else's is at work then.
 void RemoveStaleSeeds(const std::string& dataset) {
   std::vector<fs::path> stale;
@@ -98,7 +109,7 @@ absl::StatusOr<ParsedSeeds> ParseSeeds(std::string_view text) {
   return parsed;
 }
 
-absl::StatusOr<PreparedSeeds> WriteSeedsFile(const std::string& dataset) {
+absl::StatusOr<PreparedSeeds> WriteSeedsFile(const std::string& dataset, const ClipThresholds& thresholds) {
   IP2P_ASSIGN_OR_RETURN(const DatasetReader reader, DatasetReader::Open(dataset));
   IP2P_ASSIGN_OR_RETURN(const int lock, LockWhole(dataset));
   const absl::Cleanup unlock = [lock] { ::close(lock); };
@@ -111,6 +122,7 @@ absl::StatusOr<PreparedSeeds> WriteSeedsFile(const std::string& dataset) {
     ++prepared.folders;
     prepared.halves += static_cast<int64_t>(record.halves.size());
     prepared.outside += static_cast<int64_t>(record.outside.size());
+    prepared.below += static_cast<int64_t>(EraseBelow(record, thresholds));
     if (record.pairs.empty()) continue;
     prepared.pairs += static_cast<int64_t>(record.pairs.size());
     const SeedsEntry entry{.folder = folder, .seeds = std::move(record.pairs)};

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/dataset/sample.h"
 
 namespace ip2p {
 
@@ -31,12 +32,16 @@ struct PreparedSeeds {
   int64_t folders = 0;
   int64_t with_pairs = 0;
   int64_t pairs = 0;
+  int64_t below = 0;    // pairs that do not reach the thresholds, left out
   int64_t halves = 0;   // images whose other half is missing, left out
   int64_t outside = 0;  // links that leave the dataset, left out
 };
 
-// Publishes DATASET/seeds.json: what prepare_dataset.py of the original makes, with half pairs left out.
-// Errors: of DatasetReader and the disk.
-absl::StatusOr<PreparedSeeds> WriteSeedsFile(const std::string& dataset);
+inline constexpr ClipThresholds kNoThresholds{.clip = -1, .dir = -1, .img = -1};
+
+// Publishes DATASET/seeds.json: what prepare_dataset.py of the original makes, with half pairs left out, and
+// pairs whose scores are there and do not reach the thresholds. Errors: of DatasetReader and the disk.
+absl::StatusOr<PreparedSeeds> WriteSeedsFile(const std::string& dataset,
+                                             const ClipThresholds& thresholds = kNoThresholds);
 
 }  // namespace ip2p

@@ -17,11 +17,12 @@ namespace {
 
 struct PrepareFlags {
   std::string dataset;
+  ClipThresholds thresholds = kNoThresholds;
 };
 
 absl::Status Prepare(const PrepareFlags& flags, Console& console) {
   IP2P_ASSIGN_OR_RETURN(const std::string dataset, LocalDataset(flags.dataset));
-  IP2P_ASSIGN_OR_RETURN(const PreparedSeeds prepared, WriteSeedsFile(dataset));
+  IP2P_ASSIGN_OR_RETURN(const PreparedSeeds prepared, WriteSeedsFile(dataset, flags.thresholds));
   IP2P_RETURN_IF_ERROR(SendBack(flags.dataset, dataset, "seeds.json"));
   if (prepared.halves > 0) {
     console.err << "warning: " << prepared.halves << " images without their other half are left out\n";
@@ -29,6 +30,7 @@ absl::Status Prepare(const PrepareFlags& flags, Console& console) {
   if (prepared.outside > 0) {
     console.err << "warning: " << prepared.outside << " links that leave the dataset are left out\n";
   }
+  if (prepared.below > 0) console.err << prepared.below << " pairs below the thresholds are left out\n";
   console.err << "wrote seeds.json: " << prepared.pairs << " pairs in " << prepared.with_pairs << " of "
               << prepared.folders << " folders\n";
   return absl::OkStatus();
@@ -89,6 +91,13 @@ void AddDatasetPrepare(CLI::App& noun, Console& console, Chosen& chosen) {
   CLI::App* command = noun.add_subcommand("prepare", "Write seeds.json, which training starts from");
   const auto flags = std::make_shared<PrepareFlags>();
   command->add_option("dataset", flags->dataset, "Folder of the dataset, or s3:// URL")->required();
+  const auto least = [command](const char* name, double& threshold, const char* of) {
+    command->add_option(name, threshold, absl::StrCat("Leave out pairs with a lower cosine of ", of))
+        ->check(CLI::Range(-1.0, 1.0));
+  };
+  least("--clip-threshold", flags->thresholds.clip, "an image and its caption; the files stay");
+  least("--clip-dir-threshold", flags->thresholds.dir, "the images' change and the captions' change");
+  least("--clip-img-threshold", flags->thresholds.img, "both images");
   command->callback(
       [flags, &console, &chosen] { chosen.run = [flags, &console] { return Prepare(*flags, console); }; });
 }

@@ -114,6 +114,18 @@ TEST_F(OwnDatasetTest, AKeptPairThatIsNotThereIsAbsent) {
   EXPECT_EQ(Check().counts[FaultKind::kMissingHalf], 1);
 }
 
+TEST_F(OwnDatasetTest, PairsBelowThresholdsAreNotListedAndThoseWithoutScoresAre) {
+  for (const char* const scores : {"scores.jsonl", "metadata.jsonl"})
+    fs::remove(folder_.In(std::string("0000001/") + scores));
+  const PreparedSeeds prepared = WriteSeedsFile(folder_.path(), {.clip = 0.31, .dir = 0, .img = 0}).value();
+  EXPECT_EQ(prepared.below, 2);
+  EXPECT_EQ(prepared.pairs, 2);
+  EXPECT_EQ(folder_.Read("seeds.json"), R"([["0000001", ["11", "12"]]])");
+  EXPECT_EQ(Check().bad(), 0);
+  EXPECT_EQ(WriteSeedsFile(folder_.path(), {.clip = 0.3, .dir = 0.3, .img = 0.8})->pairs, 4);
+  EXPECT_EQ(WriteSeedsFile(folder_.path())->below, 0);
+}
+
 TEST(CheckDataset, WhatHoldsNoPromptIsNoDataset) {
   const TempFolder folder;
   EXPECT_THAT(std::string(CheckDataset(folder.path(), {}).status().message()),

@@ -77,6 +77,24 @@ TEST_F(DatasetTest, TighteningNeedsNoModelAndNoTorch) {
   EXPECT_EQ(run["clip_img_threshold"], 0.1);
 }
 
+TEST_F(DatasetTest, TheIndexMayLeaveOutWhatScoresLess) {
+  ASSERT_EQ(Generate("0.2"), kExitOk) << err_.str();
+  ASSERT_EQ(Run({"dataset", "prepare", Path("d")}), kExitOk) << err_.str();
+  const std::string all = Get("d/seeds.json");
+  ASSERT_EQ(Run({"dataset", "prepare", Path("d"), "--clip-dir-threshold", "0.95"}), kExitOk) << err_.str();
+  EXPECT_THAT(err_.str(), HasSubstr(" pairs below the thresholds are left out\n"));
+  const std::string strict = Get("d/seeds.json");
+  EXPECT_LT(strict.size(), all.size());
+  // As if they had never been kept.
+  ASSERT_EQ(Refilter({"--clip-dir-threshold", "0.95"}), kExitOk) << err_.str();
+  EXPECT_GT(Report()["dropped"], 0);
+  EXPECT_EQ(Get("d/seeds.json"), strict);
+  ASSERT_EQ(Run({"dataset", "prepare", Path("d"), "--clip-threshold", "1"}), kExitOk) << err_.str();
+  EXPECT_EQ(Get("d/seeds.json"), "[]");
+  EXPECT_EQ(Run({"dataset", "prepare", Path("d"), "--clip-threshold", "1.5"}), kExitUsage);
+  EXPECT_THAT(err_.str(), HasSubstr("--clip-threshold: Value 1.5 not in range"));
+}
+
 TEST_F(DatasetTest, AModelIsAskedForWhenAPairIsMissing) {
   ASSERT_EQ(Generate("0.95"), kExitOk) << err_.str();
   EXPECT_EQ(Refilter({"--clip-dir-threshold", "0.2"}), kExitBadInput);
