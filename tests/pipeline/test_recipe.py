@@ -1,15 +1,18 @@
 """deploy/models/shapes: the losses that are committed are those of the recipe, and its first steps give them again.
 
 By default the first steps of the stages that begin at once; with IP2P_FULL=1 the first hundred, and those of text-to-image
-and of copies too, whose pictures are all encoded before the first step. The second stages of the autoencoder, of CLIP and of
-text-to-image, and the edit stage, start from what earlier stages made (their first stages, pairs), which is not shipped."""
+and of copies too, whose pictures are all encoded before the first step, and those of edits, for which their pairs are made.
+The second stages of the autoencoder, of CLIP and of text-to-image start from what their first stages made, which is not
+shipped."""
 
 import json
 import math
+import os
 import shutil
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from conftest import FULL, ROOT, only_full
@@ -104,4 +107,27 @@ def test_the_first_steps_give_the_committed_losses(stage, steps, ip2p, drawn, tm
     # Processors round differently, and the first stages ran in bfloat16 where this one may have none.
     for step, (ours, theirs) in enumerate(zip(losses, told, strict=True), 1):
         assert ours == pytest.approx(theirs, rel=0.05), f"step {step}"
+    assert sum(losses) == pytest.approx(sum(told), rel=0.02)
+
+
+@only_full
+def test_the_recipe_makes_enough_pairs_and_edits_begin_with_the_committed_losses(ip2p, tmp_path):
+    """Everything between the shipped text-to-image model and the edit model, 90 minutes on 2 cores; in the folder
+    IP2P_SHAPES_WORK the recipe goes on where it is there."""
+    work = Path(os.environ.get("IP2P_SHAPES_WORK", tmp_path))
+    models = work / "data" / "models"
+    for shipped, made in (("clip", "clip"), ("text-to-image", "text-to-image"), ("text-to-image/vae", "vae/vae")):
+        if not (models / made).exists():
+            shutil.copytree(SHAPES / shipped, models / made)
+    subprocess.run(["bash", SHAPES / "train.sh", "--work", work, "--until", "edits"], check=True, cwd=ROOT)
+    kept = sum(len(seeds) for name in ("pairs", "pairs-after")
+               for _, seeds in json.loads((work / "data" / name / "seeds.json").read_text()))  # fmt: skip
+    assert kept >= 3000
+    spec = json.loads((SHAPES / "recipe" / "edit.json").read_text())
+    # One process of two threads in place of two of one, which needs no coordinator.
+    spec |= {"dataset": str(work / "data" / "edits"), "base_checkpoint": str(models / "edit-copies"),
+             "resources": {"threads": 2}}  # fmt: skip
+    losses = first_steps(spec, tmp_path / "run", 100, patience=1800)
+    told = [row["loss"] for row in curve(SHAPES / "curves" / "edit.jsonl")[:100]]
+    assert losses == pytest.approx(told, rel=0.05)
     assert sum(losses) == pytest.approx(sum(told), rel=0.02)

@@ -6,7 +6,7 @@
 #     --work     folder of everything that is made (4 GB); default build/shapes
 #     --until    stop after this stage: pictures vae-crops vae clip-first clip text-to-image-words
 #                text-to-image-places text-to-image-objects text-to-image-outlines text-to-image copies
-#                edit-copies prompts pairs edit; default: edit.
+#                edit-copies prompts pairs pairs-after edits edit; default: edit.
 #                "ablation" goes on: the same short training on these pairs and on ones that no CLIP chose
 #     --threads  CPU threads of the training worker and of the pairs; default: all
 #
@@ -49,7 +49,7 @@ start_coordinator() {
   local ready=$data/ready
   rm -f "$ready" && mkfifo "$ready"
   build/bin/ip2p_training_coordinator --data-dir "$data" --listen 127.0.0.1:0 --worker-listen 127.0.0.1:0 \
-    --metrics-listen off --cpu-slots 1 --threads-per-slot "$threads" >"$ready" 2>>"$data/coordinator.log" &
+    --metrics-listen off --cpu-slots 2 --threads-per-slot "$threads" >"$ready" 2>>"$data/coordinator.log" &
   coordinator=$!
   address=127.0.0.1:$(sed -n 's/.*"port":\([0-9]*\).*/\1/p;q' <"$ready")
   rm -f "$ready"
@@ -142,8 +142,8 @@ say prompts
   --out "$data/prompts.jsonl" --seed 2
 stage_done prompts
 
-# pairs FOLDER ARGUMENT...: pairs of the first PAIR_PARTITIONS hundredths of the prompts, from the drawn pictures that
-# their captions tell, a process of one thread each: batches of a sample or two are too small to share.
+# pairs FOLDER ARGUMENT...: pairs of the first PAIR_PARTITIONS hundredths of the prompts, from drawn pictures, a process of
+# one thread each: batches of a sample or two are too small to share.
 PAIR_PARTITIONS=12
 pairs() {
   local folder=$1
@@ -151,27 +151,40 @@ pairs() {
   say "$folder"
   seq 0 $((PAIR_PARTITIONS - 1)) | xargs -P "$threads" -I '{}' "$ip2p" pairs generate --out-dir "$data/$folder" \
     --prompts-file "$data/prompts.jsonl" --n-partitions 100 --partition '{}' --ckpt "$data/models/text-to-image" \
-    --photos "$data/sets/pictures" --clip "$data/models/clip" --threads 1 --steps 16 --max-out-samples 2 \
-    --common-steps 0.5 --whole-common-steps 0.4 --min-p2p 0.2 --min-cfg 2 --max-cfg 5 --seed 3 "$@"
+    --clip "$data/models/clip" --threads 1 --steps 16 --common-steps 0.5 --whole-common-steps 0.4 --min-p2p 0.2 \
+    --min-cfg 2 --max-cfg 5 --seed 3 "$@"
   "$ip2p" dataset prepare "$data/$folder"
 }
 
-pairs pairs --n-samples 4 --early-stop --clip-threshold 0.8 --clip-dir-threshold 0.2 --clip-img-threshold 0
-stage_done pairs
-
-# with_copies PAIRS: the dataset PAIRS-and-copies, a quarter of whose prompts ask for nothing more.
+# with_copies NAME LEAST PAIRS...: the dataset NAME of these pairs, with CLIP's scores of captions from LEAST, some of
+# whose prompts ask for nothing more. Early stop wants a margin over its threshold, so a high one would cost twice as
+# much before.
 with_copies() {
-  "$ip2p" dataset merge "$data/$1" "$data/copies-few" -o "$data/$1-and-copies"
-  "$ip2p" dataset prepare "$data/$1-and-copies"
+  local name=$1 least=$2
+  shift 2
+  "$ip2p" dataset merge "${@/#/$data/}" "$data/copies-few" -o "$data/$name"
+  "$ip2p" dataset prepare "$data/$name" --clip-threshold "$least"
 }
 
-with_copies pairs
+chosen=(--early-stop --clip-threshold 0.8 --clip-dir-threshold 0.2 --clip-img-threshold 0)
+pairs pairs --photos "$data/sets/pictures" --n-samples 4 --max-out-samples 2 "${chosen[@]}"
+stage_done pairs
+# What a pair changes is softer than what was drawn. Of those above it is what the model is to make; of these it is only
+# what it is given. Of these alone it would learn that what is soft is meant.
+"$ip2p" shapes draw --out-dir "$data/sets/edited" --prompts-file "$data/prompts.jsonl" --seed 1
+pairs pairs-after --photos "$data/sets/edited" --photos-show after --n-samples 3 --max-out-samples 1 "${chosen[@]}"
+stage_done pairs-after
+
+with_copies edits 0.88 pairs pairs-after
+stage_done edits
 train edit --base-checkpoint models/edit-copies
 
 # The paper's ablation: as many steps on pairs that CLIP chose, and on the first ones that came.
+with_copies pairs-and-copies 0.88 pairs
 train ablation-filtered --base-checkpoint models/edit-copies
-pairs pairs-random --n-samples 2 --clip-threshold 0 --clip-dir-threshold -1 --clip-img-threshold 0
-with_copies pairs-random
+pairs pairs-random --photos "$data/sets/pictures" --n-samples 2 --max-out-samples 2 --clip-threshold 0 \
+  --clip-dir-threshold -1 --clip-img-threshold 0
+with_copies pairs-random-and-copies -1 pairs-random
 train ablation-random --base-checkpoint models/edit-copies
 for name in ablation-filtered ablation-random; do
   "$ip2p" evaluate --profile shapes --parts edit --ckpt "$data/models/$name" --clip "$data/models/clip" \
