@@ -65,7 +65,8 @@ void DeclareDefaults(Settings& settings, ServerConfig& config, Texts& texts) {
 void DeclareServer(Settings& settings, ServerConfig& config) {
   settings.Add("listen", &config.listen, "HOST:PORT for callers; port 0 takes a free one");
   settings.Add("metrics_listen", &config.metrics_listen, "HOST:PORT of /metrics; \"off\": none");
-  settings.Add("data_dir", &config.data_dir, "folder of captions files and of runs' journals and outputs");
+  settings.Add("data_dir", &config.data_dir,
+               "folder of captions files and of runs' journals and outputs; made when there is none");
   settings.Add("max_runs", &config.max_runs, 1, 1000, "runs under way at once");
   settings.Add("max_concurrent_streams", &config.max_concurrent_streams, 1, 100000,
                "calls of one connection");
