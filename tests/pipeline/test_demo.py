@@ -88,8 +88,8 @@ def test_training_ran_and_its_checkpoint_is_what_edits(demo):
     out, _ = demo
     (job,) = (out / "jobs").iterdir()
     assert len(lines(job / "metrics.jsonl")) == 6
-    log = (out / "logs" / "edit_server.log").read_text()
-    assert log.count('"model loaded"') + log.count('"model reloaded"') == 2
+    log = lines(out / "logs" / "edit_server.log")
+    assert [line["code"] for line in log if line["event"] == "model reload"] == ["OK"]
 
 
 def test_the_cluster_goes_on_behind_its_page(demo):
@@ -100,7 +100,7 @@ def test_the_cluster_goes_on_behind_its_page(demo):
         assert answer.status == 200 and b"<html" in answer.read()
     scene, instruction = (out / "edits.tsv").read_text().splitlines()[0].split("\t")
     done = subprocess.run(["curl", "-sS", "--fail-with-body", "-F", f"image=@{scene}", "-F", f"instruction={instruction}",
-                           "-F", "steps=20", "-F", "seed=1", f"{page}/api/v1/edit"],
+                           "-F", "steps=20", "-F", "cfg_text=2", "-F", "seed=1", f"{page}/api/v1/edit"],
                           capture_output=True, text=True, timeout=120)  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     edited = base64.b64decode(json.loads(done.stdout)["outputs"][0]["image"]["data"])
@@ -119,8 +119,9 @@ def test_edits_do_what_was_asked(demo):
     for (scene, edit), (_, ground), (objects, new_ground) in zip(asked, before, after, strict=True):
         caption = captions[scene]
         output = wanted[caption, edit]
-        of_ground = told(output) == told(caption)
-        hits += objects == told(output) and (new_ground != ground) == of_ground
-    assert len(asked) >= 6 and hits >= len(asked) / 2, f"{hits} of {len(asked)} edits"
+        new = told(output) - told(caption)  # nothing: another background
+        hits += all(objects[one] >= count for one, count in new.items()) if new else new_ground != ground
+    # What else they keep is for `ip2p evaluate --profile shapes` to count; eight edits tell little.
+    assert len(asked) >= 6 and hits >= len(asked) / 2, f"{hits} of {len(asked)} edits show what was asked for"
     with Image.open(out / "sheet.png") as sheet:
         assert sheet.width > 400 and sheet.height > 400

@@ -7,8 +7,9 @@ const WIDE = {width: 1200, height: 760};
 
 async function editReady(page, {photo}) {
   await dropPhoto(page, photo);
-  await page.getByLabel('Instruction').fill('turn the circle into a star');
+  await page.getByLabel('Instruction').fill('make the circle blue');
   await page.getByLabel('Steps', {exact: true}).fill('30');
+  await page.getByLabel('Text scale', {exact: true}).fill('2');
   await page.getByRole('button', {name: 'Edit', exact: true}).click();
   await page.locator('.thumb').first().waitFor();
 }

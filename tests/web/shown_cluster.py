@@ -126,12 +126,13 @@ class ShownCluster:
         return part
 
     def photo(self):
-        """One to edit: the first drawn scene of a single circle."""
+        """One to edit: the first drawn scene of a single circle that is not blue yet."""
         scenes = self.folder / "scenes"
-        subprocess.run([BIN / "ip2p", "shapes", "draw", "--out-dir", scenes, "--count", "16", "--objects", "1", "--seed", "9"],
+        subprocess.run([BIN / "ip2p", "shapes", "draw", "--out-dir", scenes, "--count", "64", "--objects", "1", "--seed", "9"],
                        check=True, capture_output=True)  # fmt: skip
         rows = map(json.loads, (scenes / "metadata.jsonl").read_text().splitlines())
-        return next(scenes / row["file_name"] for row in rows if "circle" in row["caption"])
+        return next(scenes / row["file_name"] for row in rows
+                    if row["scene"]["objects"][0]["shape"] == "circle" and row["scene"]["objects"][0]["color"] != "blue")
 
     def captions(self, count):
         """Some work for the prompt generator, so that there are figures."""
