@@ -126,13 +126,15 @@ class ShownCluster:
         return part
 
     def photo(self):
-        """One to edit: the first drawn scene of a single circle that is not blue yet."""
+        """One to edit: of the drawn scenes of a single circle that is not blue yet, that with it nearest to the middle, where
+        the slider shows both halves."""
         scenes = self.folder / "scenes"
         subprocess.run([BIN / "ip2p", "shapes", "draw", "--out-dir", scenes, "--count", "64", "--objects", "1", "--seed", "9"],
                        check=True, capture_output=True)  # fmt: skip
-        rows = map(json.loads, (scenes / "metadata.jsonl").read_text().splitlines())
-        return next(scenes / row["file_name"] for row in rows
-                    if row["scene"]["objects"][0]["shape"] == "circle" and row["scene"]["objects"][0]["color"] != "blue")
+        rows = [json.loads(row) for row in (scenes / "metadata.jsonl").read_text().splitlines()]
+        circles = [(row["scene"]["objects"][0], row["file_name"]) for row in rows
+                   if row["scene"]["objects"][0]["shape"] == "circle" and row["scene"]["objects"][0]["color"] != "blue"]
+        return scenes / min(circles, key=lambda one: abs(one[0]["x"] - 64))[1]
 
     def captions(self, count):
         """Some work for the prompt generator, so that there are figures."""
