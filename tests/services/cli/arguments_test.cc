@@ -63,6 +63,11 @@ TEST_F(ArgumentsTest, WrongFlagsAreUsageFaults) {
   EXPECT_FALSE(Exists("out.png"));
 }
 
+TEST_F(ArgumentsTest, WhereNoModelIsNamedItIsTheMiniature) {
+  Run({"edit", "--input", input_, "--output", Path("o.png"), "--edit", "x"});
+  EXPECT_THAT(err_.str(), HasSubstr("no model is named: taking the miniature"));
+}
+
 TEST_F(ArgumentsTest, BadInputHasItsOwnCode) {
   EXPECT_EQ(Run(Fit({"--steps", "0"})), kExitBadInput);
   EXPECT_THAT(err_.str(), HasSubstr("steps is 0; wants 1..1000"));
@@ -74,8 +79,6 @@ TEST_F(ArgumentsTest, BadInputHasItsOwnCode) {
   EXPECT_EQ(Run({"edit", "--input", gif, "--output", Path("o.png"), "--edit", ""}), kExitBadInput);
   EXPECT_THAT(err_.str(), HasSubstr("image is a GIF; wants JPEG, PNG or WebP"));
   EXPECT_EQ(Run({"edit", "--input", input_, "--output", Path("o.gif"), "--edit", ""}), kExitUsage);
-  EXPECT_EQ(Run({"edit", "--input", input_, "--output", Path("o.png"), "--edit", "x"}), kExitUsage);
-  EXPECT_THAT(err_.str(), HasSubstr("wants --ckpt PATH, or --server HOST:PORT"));
   EXPECT_EQ(
       Run({"edit", "--input", input_, "--output", Path("o.png"), "--edit", "x", "--ckpt", Path("none")}),
       kExitBadInput);
