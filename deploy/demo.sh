@@ -12,7 +12,7 @@
 #     --no-build     take the programs as they are
 #     --keep         leave the cluster running at the end and say how to reach and stop it
 #
-# No GPU, key or download but for packages; about 10 minutes after the build on 2 cores, 2 GB of memory. Everything
+# No GPU, key or download but for packages; about a minute after the build on 2 cores, 2 GB of memory. Everything
 # listens on 127.0.0.1 only. Leaves DIR/sheet.png: before, instruction, after, and what a program sees on the result.
 # Exit codes: 0 done, 1 a stage failed (its log is named), 2 usage.
 set -euo pipefail

@@ -155,6 +155,9 @@ std::optional<int64_t> CheckpointStep(const std::string& name) {
 std::string CheckpointPath(const std::string& run, int64_t step) {
   return absl::StrCat(FolderOf(run), "/", CheckpointName(step));
 }
+std::string ValidationPath(const std::string& run, int64_t step) {
+  return absl::StrCat(run, "/", kValidationsFolder, "/", CheckpointName(step));
+}
 
 absl::StatusOr<int64_t> SaveRunCheckpoint(const std::string& run, const RunCheckpoint& checkpoint) {
   std::error_code error;

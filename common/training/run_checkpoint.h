@@ -48,12 +48,16 @@ inline constexpr char kStateFile[] = "state.json";
 inline constexpr char kPinnedFile[] = "pinned";
 inline constexpr char kLatestFile[] = "LATEST";
 inline constexpr size_t kMaxStateBytes = 1 << 20;
+inline constexpr char kValidationsFolder[] = "validation";
+inline constexpr char kValidationFigures[] = "metrics.json";
 
 // "step-000001000", and back: nothing for other names.
 std::string CheckpointName(int64_t step);
 std::optional<int64_t> CheckpointStep(const std::string& name);
 // RUN/checkpoints/step-000001000.
 std::string CheckpointPath(const std::string& run, int64_t step);
+// RUN/validation/step-000001000.
+std::string ValidationPath(const std::string& run, int64_t step);
 
 // Publishes, then LATEST. A checkpoint of that step that is there is replaced (a run that went on from an
 // earlier one). Returns the bytes written. Errors: RESOURCE_EXHAUSTED (disk full), UNAVAILABLE: what was

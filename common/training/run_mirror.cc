@@ -25,8 +25,6 @@ namespace fs = std::filesystem;
 
 constexpr char kExports[] = "export";
 constexpr char kMetrics[] = "metrics.jsonl";
-constexpr char kValidations[] = "validation";
-constexpr char kValidationFigures[] = "metrics.json";  // stored last: what has one is whole
 constexpr size_t kMaxLatestBytes = 4096;
 constexpr absl::Duration kBetweenLooks = absl::Milliseconds(100);
 
@@ -203,14 +201,13 @@ absl::Status RunMirror::RestoreRecords() {
     if (!absl::IsNotFound(copied)) IP2P_RETURN_IF_ERROR(copied);
   }
   IP2P_ASSIGN_OR_RETURN(const auto there, ValidationsThere());
-  const std::string parent = absl::StrCat(options_.run, "/", kValidations);
   for (const auto& [step, objects] : there) {
-    const std::string target = absl::StrCat(parent, "/", CheckpointName(step));
+    const std::string target = ValidationPath(options_.run, step);
     if (fs::exists(target, error)) continue;
-    fs::create_directories(parent, error);
+    fs::create_directories(fs::path(target).parent_path(), error);
     if (error) return IoError(error.value(), "the folder of validations cannot be made");
     IP2P_ASSIGN_OR_RETURN(AtomicFolder folder, AtomicFolder::Create(target));
-    const ObjectUrl url = options_.url.Child(kValidations).Child(CheckpointName(step));
+    const ObjectUrl url = options_.url.Child(kValidationsFolder).Child(CheckpointName(step));
     IP2P_ASSIGN_OR_RETURN(const std::vector<FileTransfer> files, FilesFor(objects, url, folder.path()));
     IP2P_RETURN_IF_ERROR(store_->Download(files));
     IP2P_RETURN_IF_ERROR(folder.Publish());
@@ -219,7 +216,7 @@ absl::Status RunMirror::RestoreRecords() {
 }
 
 absl::StatusOr<std::map<int64_t, std::vector<ListedObject>>> RunMirror::ValidationsThere() {
-  const ObjectUrl url = options_.url.Child(kValidations);
+  const ObjectUrl url = options_.url.Child(kValidationsFolder);
   IP2P_ASSIGN_OR_RETURN(std::vector<ListedObject> objects, store_->List(url));
   std::map<int64_t, std::vector<ListedObject>> found;
   std::set<int64_t> whole;
@@ -348,9 +345,9 @@ absl::Status RunMirror::SendMetrics(int64_t& bytes) {
   return sent;
 }
 
-// Those that are not there yet; here each is published by one rename.
+// Those that are not there yet; here each is published by one rename, there its figures are stored last.
 absl::Status RunMirror::SendValidations(int64_t& bytes) {
-  const std::string parent = absl::StrCat(options_.run, "/", kValidations);
+  const std::string parent = absl::StrCat(options_.run, "/", kValidationsFolder);
   std::error_code error;
   if (!fs::exists(parent, error)) return absl::OkStatus();
   IP2P_ASSIGN_OR_RETURN(const auto there, ValidationsThere());
@@ -358,7 +355,7 @@ absl::Status RunMirror::SendValidations(int64_t& bytes) {
   for (fs::directory_iterator it(parent, error), end; !error && it != end; it.increment(error)) {
     const std::optional<int64_t> step = CheckpointStep(it->path().filename().string());
     if (!step.has_value() || there.contains(*step)) continue;
-    const ObjectUrl url = options_.url.Child(kValidations).Child(CheckpointName(*step));
+    const ObjectUrl url = options_.url.Child(kValidationsFolder).Child(CheckpointName(*step));
     IP2P_ASSIGN_OR_RETURN(std::vector<FileTransfer> files, FilesBelow(it->path().string(), url));
     const auto last = std::partition(files.begin(), files.end(), [&url](const FileTransfer& file) {
       return file.url != url.Child(kValidationFigures);

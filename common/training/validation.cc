@@ -23,6 +23,7 @@
 #include "common/training/augment.h"
 #include "common/training/example_source.h"
 #include "common/training/export_model.h"
+#include "common/training/run_checkpoint.h"
 
 namespace ip2p {
 namespace {
@@ -95,8 +96,7 @@ absl::StatusOr<ValidationReport> Validation::Run(Trainer& trainer) {
 }
 
 absl::Status Validation::Edit(Trainer& trainer, ValidationReport& report) {
-  const std::string target =
-      absl::StrCat(options_.run, "/validation/", absl::StrFormat("step-%09d", report.step));
+  const std::string target = ValidationPath(options_.run, report.step);
   std::error_code error;
   fs::create_directories(fs::path(target).parent_path(), error);
   if (error) return IoError(error.value(), "the folder of validations cannot be made");
@@ -138,7 +138,8 @@ absl::Status Validation::Edit(Trainer& trainer, ValidationReport& report) {
   if (scored > 0)
     absl::StrAppendFormat(&metrics, ",\"clip_direction\":%.9g,\"clip_image\":%.9g", *report.clip_direction,
                           *report.clip_image);
-  IP2P_RETURN_IF_ERROR(WriteFileAtomically(folder.path() + "/metrics.json", metrics + "}\n"));
+  IP2P_RETURN_IF_ERROR(
+      WriteFileAtomically(absl::StrCat(folder.path(), "/", kValidationFigures), metrics + "}\n"));
   return fs::exists(target, error) ? folder.Replace() : folder.Publish();
 }
 

@@ -182,17 +182,17 @@ absl::StatusOr<RunOutcome> RunAlone(const WorkerConfig& config, const Engine& en
 absl::StatusOr<TrainingRunOptions> OptionsOf(const WorkerConfig& config, const Group& group) {
   IP2P_ASSIGN_OR_RETURN(TrainingRunOptions options, OptionsFromProto(group.spec));
   const auto inside = [&](std::string& path) {
-    if (!path.empty()) path = absl::StrCat(config.data_dir, "/", path);
+    // URLs of an object store are what they are.
+    if (!path.empty() && !IsObjectUrl(path)) path = absl::StrCat(config.data_dir, "/", path);
   };
-  // URLs of an object store are what they are.
-  if (!IsObjectUrl(options.base_checkpoint)) inside(options.base_checkpoint);
-  if (!IsObjectUrl(options.fresh_config)) inside(options.fresh_config);
+  inside(options.base_checkpoint);
+  inside(options.fresh_config);
   if (options.base_checkpoint.empty() && options.fresh_config.empty()) {
     const bool clip = options.config.objective == TrainObjective::kClip;
     IP2P_ASSIGN_OR_RETURN(options.base_checkpoint, FindMiniature(clip ? "clip" : "text-to-image"));
     Log(LogLevel::kWarning, absl::StrCat("no start is named: ", kMiniatureNote));
   }
-  if (!IsObjectUrl(options.dataset)) inside(options.dataset);
+  inside(options.dataset);
   TakeMachine(config, options);
   options.run =
       absl::StrCat(config.run_dir.empty() ? config.data_dir + "/jobs" : config.run_dir, "/", config.job);

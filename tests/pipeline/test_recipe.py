@@ -80,6 +80,14 @@ def first_steps(spec, run, steps, patience):
     return [row["loss"] for row in rows[:steps]]
 
 
+def assert_committed(stage, losses):
+    """Processors round differently, and the first stages ran in bfloat16 where this one may have none."""
+    told = [row["loss"] for row in curve(SHAPES / "curves" / f"{stage}.jsonl")[: len(losses)]]
+    for step, (ours, theirs) in enumerate(zip(losses, told, strict=True), 1):
+        assert ours == pytest.approx(theirs, rel=0.05), f"step {step}"
+    assert sum(losses) == pytest.approx(sum(told), rel=0.02)
+
+
 @pytest.mark.parametrize(("stage", "steps"), [
     ("vae-crops", 100 if FULL else 12),
     ("clip-first", 100 if FULL else 6),
@@ -102,16 +110,11 @@ def test_the_first_steps_give_the_committed_losses(stage, steps, ip2p, drawn, tm
             shutil.copy(file, configs / "diffusion" / "vae")
         text_encoder = configs / "diffusion" / "text_encoder" / "config.json"
         text_encoder.write_text(json.dumps(json.loads(text_encoder.read_text()) | {"num_hidden_layers": 0}))
-    losses = first_steps(spec, tmp_path / "run", steps, patience=1800)
-    told = [row["loss"] for row in curve(SHAPES / "curves" / f"{stage}.jsonl")[:steps]]
-    # Processors round differently, and the first stages ran in bfloat16 where this one may have none.
-    for step, (ours, theirs) in enumerate(zip(losses, told, strict=True), 1):
-        assert ours == pytest.approx(theirs, rel=0.05), f"step {step}"
-    assert sum(losses) == pytest.approx(sum(told), rel=0.02)
+    assert_committed(stage, first_steps(spec, tmp_path / "run", steps, patience=1800))
 
 
 @only_full
-def test_the_recipe_makes_enough_pairs_and_edits_begin_with_the_committed_losses(ip2p, tmp_path):
+def test_the_recipe_makes_enough_pairs_and_edits_begin_with_the_committed_losses(tmp_path):
     """Everything between the shipped text-to-image model and the edit model, 90 minutes on 2 cores; in the folder
     IP2P_SHAPES_WORK the recipe goes on where it is there."""
     work = Path(os.environ.get("IP2P_SHAPES_WORK", tmp_path))
@@ -127,7 +130,4 @@ def test_the_recipe_makes_enough_pairs_and_edits_begin_with_the_committed_losses
     # One process of two threads in place of two of one, which needs no coordinator.
     spec |= {"dataset": str(work / "data" / "edits"), "base_checkpoint": str(models / "edit-copies"),
              "resources": {"threads": 2}}  # fmt: skip
-    losses = first_steps(spec, tmp_path / "run", 100, patience=1800)
-    told = [row["loss"] for row in curve(SHAPES / "curves" / "edit.jsonl")[:100]]
-    assert losses == pytest.approx(told, rel=0.05)
-    assert sum(losses) == pytest.approx(sum(told), rel=0.02)
+    assert_committed("edit", first_steps(spec, tmp_path / "run", 100, patience=1800))

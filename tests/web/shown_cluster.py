@@ -131,10 +131,10 @@ class ShownCluster:
         scenes = self.folder / "scenes"
         subprocess.run([BIN / "ip2p", "shapes", "draw", "--out-dir", scenes, "--count", "64", "--objects", "1", "--seed", "9"],
                        check=True, capture_output=True)  # fmt: skip
-        rows = [json.loads(row) for row in (scenes / "metadata.jsonl").read_text().splitlines()]
-        circles = [(row["scene"]["objects"][0], row["file_name"]) for row in rows
-                   if row["scene"]["objects"][0]["shape"] == "circle" and row["scene"]["objects"][0]["color"] != "blue"]
-        return scenes / min(circles, key=lambda one: abs(one[0]["x"] - 64))[1]
+        rows = map(json.loads, (scenes / "metadata.jsonl").read_text().splitlines())
+        objects = [(row["scene"]["objects"][0], row["file_name"]) for row in rows]
+        circles = [(abs(one["x"] - 64), name) for one, name in objects if one["shape"] == "circle" and one["color"] != "blue"]
+        return scenes / min(circles)[1]
 
     def captions(self, count):
         """Some work for the prompt generator, so that there are figures."""
