@@ -21,7 +21,7 @@ VOCAB=.cache/clip/bpe_simple_vocab_16e6.txt.gz
 BUILD_PACKAGES=(g++ cmake ninja-build ccache mold pkg-config git ca-certificates curl
   libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev prometheus-cpp-dev nlohmann-json3-dev
   libabsl-dev libgtest-dev libgmock-dev libcurl4-openssl-dev libcli11-dev libsqlite3-dev libpq-dev libturbojpeg0-dev
-  libjpeg62-turbo-dev libpng-dev libwebp-dev libgloo-dev zlib1g-dev libpugixml-dev libicu-dev libssl-dev libmicrohttpd-dev python3 python3-venv)
+  libjpeg62-turbo-dev libpng-dev libwebp-dev libgloo-dev libtcmalloc-minimal4 zlib1g-dev libpugixml-dev libicu-dev libssl-dev libmicrohttpd-dev python3 python3-venv)
 TEST_PACKAGES=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev libomp-14-dev openssl postgresql prometheus
   docker-compose chromium fonts-dejavu-core)
 

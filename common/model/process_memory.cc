@@ -9,8 +9,10 @@
 #include <cinttypes>
 #include <cstdio>
 #include <fstream>
-#include <limits>
 #include <string>
+
+// gperftools' C interface; null in programs without its tcmalloc.
+extern "C" void MallocExtension_ReleaseFreeMemory() __attribute__((weak));
 
 namespace ip2p {
 
@@ -51,16 +53,8 @@ void ReadOnlyFileMappings::Populate(std::span<const std::byte> bytes) const {
 #endif
 }
 
-void KeepFreedMemory() {
-#ifdef __GLIBC__
-  constexpr int kNever = std::numeric_limits<int>::max();
-  mallopt(M_MMAP_THRESHOLD, kNever);
-  mallopt(M_TRIM_THRESHOLD, kNever);
-  mallopt(M_ARENA_MAX, 1);  // heaps of other threads hold nothing above 64 MB, and go when they are empty
-#endif
-}
-
 void TrimHeap() {
+  if (MallocExtension_ReleaseFreeMemory != nullptr) MallocExtension_ReleaseFreeMemory();
 #ifdef __GLIBC__
   malloc_trim(0);
 #endif

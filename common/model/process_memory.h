@@ -29,13 +29,8 @@ class ReadOnlyFileMappings {
   std::vector<std::pair<uintptr_t, uintptr_t>> ranges_;  // [begin,end)
 };
 
-// From now on freed memory of any size stays in the heap for the next tensor, until TrimHeap or the end of
-// the process. glibc gives large blocks back at once; a training step then takes every page anew from the
-// system, which zeroes it. All threads share one heap then. Call it before there are others.
-void KeepFreedMemory();
-
-// Returns the free pages inside the heap to the system (glibc keeps them otherwise: 0.3 GB after loading
-// SD 1.5). Costs milliseconds; thread-safe.
+// Returns the free pages inside the heap to the system, that of tcmalloc where a program has it (glibc keeps
+// them otherwise: 0.3 GB after loading SD 1.5). Costs milliseconds; thread-safe.
 void TrimHeap();
 
 }  // namespace ip2p

@@ -6,14 +6,12 @@
 #include <string>
 
 #include "common/base/signals.h"
-#include "common/model/process_memory.h"
 #include "services/training_worker/config.h"
 #include "services/training_worker/worker.h"
 
 namespace training_worker = ip2p::training_worker;
 
 int main(int argc, char** argv) {
-  ip2p::KeepFreedMemory();  // every step asks for the same blocks again
   std::atomic<bool> stop = false;
   ip2p::SignalWaiter signals([&stop](int count) {
     if (count > 1) std::_Exit(training_worker::kRetryable);  // asked twice: don't wait for the step

@@ -5,14 +5,9 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
-#include <thread>
 #include <vector>
 
 namespace ip2p {
@@ -97,43 +92,6 @@ TEST_F(ReadOnlyFileMappingsTest, LeavesTheHeapAlone) {
   mappings.Release(Bytes(heap.data(), heap.size()));
   EXPECT_EQ(heap, std::vector<char>(64 * page_, 'z'));
 }
-
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // these bring allocators of their own
-
-long PageFaults() {
-  rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_minflt;
-}
-
-// Pages that were taken from the system for two blocks, of a kind that glibc gives back at once.
-long FaultsOfLargeBlocks() {
-  const long before = PageFaults();
-  {
-    const std::unique_ptr<volatile char[]> one(new char[40 << 20]), other(new char[100 << 20]);
-    for (int byte = 0; byte < 40 << 20; byte += 4096) one[byte] = 1;  // one a page
-    for (int byte = 0; byte < 100 << 20; byte += 4096) other[byte] = 1;
-  }
-  return PageFaults() - before;
-}
-
-// In a process of its own: there is no way back.
-TEST(KeepFreedMemoryDeathTest, LargeBlocksAreTakenFromTheSystemOnceUntilTheHeapIsTrimmed) {
-  GTEST_FLAG_SET(death_test_style, "threadsafe");
-  const auto run = [] {
-    KeepFreedMemory();
-    long other_thread = 0;
-    const long first = FaultsOfLargeBlocks(), second = FaultsOfLargeBlocks();
-    std::thread([&] { other_thread = FaultsOfLargeBlocks(); }).join();
-    TrimHeap();
-    const long trimmed = FaultsOfLargeBlocks();
-    std::fprintf(stderr, "%ld %ld %ld %ld\n", first, second, other_thread, trimmed);
-    std::_Exit(first > 1000 && second < 100 && other_thread < 100 && trimmed > 1000 ? 0 : 1);
-  };
-  EXPECT_EXIT(run(), testing::ExitedWithCode(0), "");
-}
-
-#endif
 
 }  // namespace
 }  // namespace ip2p
