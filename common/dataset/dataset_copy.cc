@@ -26,6 +26,7 @@
 #include "common/object_store/object_tree.h"
 #include "common/storage/append_file.h"
 #include "common/storage/io_error.h"
+#include "common/storage/make_folder.h"
 #include "common/storage/temp_file.h"
 
 namespace ip2p {
@@ -49,9 +50,7 @@ class Copy {
     IP2P_ASSIGN_OR_RETURN(const std::vector<ListedObject> objects, store_.List(url_));
     if (objects.empty())
       return absl::NotFoundError(absl::StrCat(url_.text(), " holds no object; wants a dataset"));
-    std::error_code error;
-    fs::create_directories(folder_, error);
-    if (error) return IoError(error.value(), "a folder of the cache cannot be made");
+    IP2P_RETURN_IF_ERROR(MakeFolder(folder_, "a folder of the cache"));
     // Of prompts alone: files that were half copied are gone on with.
     IP2P_RETURN_IF_ERROR(RemoveStale(folder_, {kAllPrompts.begin, kAllPrompts.end - 1}));
     IP2P_RETURN_IF_ERROR(ReadRecord());

@@ -1,25 +1,16 @@
 #include "common/dataset/export.h"
 
-#include <sys/stat.h>
-
-#include <cerrno>
-#include <filesystem>
-
 #include "absl/strings/str_cat.h"
 #include "common/base/json.h"
 #include "common/base/status_macros.h"
 #include "common/dataset/dataset_reader.h"
 #include "common/storage/append_file.h"
 #include "common/storage/atomic_file.h"
-#include "common/storage/io_error.h"
+#include "common/storage/make_folder.h"
 #include "common/storage/new_file.h"
 
 namespace ip2p {
 namespace {
-
-absl::Status MakeFolder(const std::string& path) {
-  return ::mkdir(path.c_str(), 0777) == 0 ? absl::OkStatus() : IoError(errno, "a folder cannot be made");
-}
 
 class Exporter {
  public:
@@ -33,7 +24,7 @@ class Exporter {
       return absl::OkStatus();
     }
     if (record.pairs.empty()) return absl::OkStatus();
-    IP2P_RETURN_IF_ERROR(MakeFolder(absl::StrCat(train_, "/", folder)));
+    IP2P_RETURN_IF_ERROR(MakeFolder(absl::StrCat(train_, "/", folder), "a folder"));
     for (const std::string& seed : record.pairs) {
       nlohmann::ordered_json line;
       line["input_image_file_name"] = absl::StrCat(folder, "/", seed, "_0.jpg");
@@ -63,7 +54,7 @@ absl::StatusOr<ExportReport> ExportDataset(const std::string& dataset, const std
   IP2P_ASSIGN_OR_RETURN(const DatasetReader reader, DatasetReader::Open(dataset));
   IP2P_ASSIGN_OR_RETURN(AtomicFolder folder, AtomicFolder::Create(output));
   const std::string train = absl::StrCat(folder.path(), "/train");
-  IP2P_RETURN_IF_ERROR(MakeFolder(train));
+  IP2P_RETURN_IF_ERROR(MakeFolder(train, "a folder"));
   IP2P_ASSIGN_OR_RETURN(AppendFile metadata,
                         AppendFile::Open(train + "/metadata.jsonl", "metadata.jsonl", /*exclusive=*/false));
   ExportReport report;

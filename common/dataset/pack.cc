@@ -24,6 +24,7 @@
 #include "common/dataset/partition_writer.h"
 #include "common/dataset/shard_writer.h"
 #include "common/storage/io_error.h"
+#include "common/storage/make_folder.h"
 #include "common/storage/read_file.h"
 
 namespace ip2p {
@@ -241,8 +242,7 @@ absl::StatusOr<PackReport> PackDataset(const std::string& dataset, const std::st
   }
   IP2P_ASSIGN_OR_RETURN(const DatasetReader reader, DatasetReader::Open(dataset));
   std::error_code error;
-  fs::create_directories(output, error);
-  if (error) return IoError(error.value(), "the output folder cannot be made");
+  IP2P_RETURN_IF_ERROR(MakeFolder(output, "the output folder"));
   IP2P_ASSIGN_OR_RETURN(const int lock, LockWhole(output));
   const absl::Cleanup unlock = [lock] { ::close(lock); };
   if (fs::exists(absl::StrCat(output, "/index.json"), error)) {

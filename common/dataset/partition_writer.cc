@@ -12,6 +12,7 @@
 #include "common/dataset/object_partition.h"
 #include "common/storage/atomic_file.h"
 #include "common/storage/io_error.h"
+#include "common/storage/make_folder.h"
 
 namespace ip2p {
 namespace {
@@ -101,9 +102,7 @@ absl::StatusOr<std::unique_ptr<PartitionWriter>> PartitionWriter::Open(const Par
     IP2P_ASSIGN_OR_RETURN(ObjectStore* const store, ObjectStore::Shared());
     return OpenObjectPartition(*store, url, options);
   }
-  std::error_code error;
-  fs::create_directories(options.dataset, error);
-  if (error) return IoError(error.value(), "the output folder cannot be made");
+  IP2P_RETURN_IF_ERROR(MakeFolder(options.dataset, "the output folder"));
   IP2P_ASSIGN_OR_RETURN(std::unique_ptr<PartitionLock> lock,
                         PartitionLock::Acquire(options.dataset, options.share, options.lock));
   IP2P_RETURN_IF_ERROR(RemoveStale(options.dataset, options.share));

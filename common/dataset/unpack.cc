@@ -19,6 +19,7 @@
 #include "common/dataset/prompt_folder.h"
 #include "common/storage/atomic_file.h"
 #include "common/storage/io_error.h"
+#include "common/storage/make_folder.h"
 #include "common/storage/read_file.h"
 #include "common/storage/tar.h"
 
@@ -212,9 +213,7 @@ absl::StatusOr<PackReport> UnpackDataset(const std::string& packed, const std::s
   IP2P_ASSIGN_OR_RETURN(const std::string text,
                         ReadFile(absl::StrCat(packed, "/index.json"), "index.json", kMaxIndexBytes));
   IP2P_ASSIGN_OR_RETURN(const PackIndex index, ParsePackIndex(text));
-  std::error_code error;
-  fs::create_directories(dataset, error);
-  if (error) return IoError(error.value(), "the output folder cannot be made");
+  IP2P_RETURN_IF_ERROR(MakeFolder(dataset, "the output folder"));
   IP2P_ASSIGN_OR_RETURN(const std::unique_ptr<PartitionLock> lock,
                         PartitionLock::Acquire(dataset, kAllPrompts, {}));
   IP2P_RETURN_IF_ERROR(RemoveStale(dataset, kAllPrompts));

@@ -2,10 +2,8 @@
 #include "common/evaluation/evaluate.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <optional>
 #include <span>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -16,7 +14,7 @@
 #include "common/image/encode.h"
 #include "common/pipeline/pending_edits.h"
 #include "common/storage/atomic_file.h"
-#include "common/storage/io_error.h"
+#include "common/storage/make_folder.h"
 #include "common/training/augment.h"
 
 namespace ip2p {
@@ -80,9 +78,7 @@ class Evaluation {
   int64_t StepsOfSample() const { return static_cast<int64_t>(guidances_.size()) * options_.steps; }
 
   absl::Status PrepareImages() const {
-    std::error_code error;
-    fs::create_directories(task_.folder + "/images", error);
-    if (error) return IoError(error.value(), "the folder of images cannot be made");
+    IP2P_RETURN_IF_ERROR(MakeFolder(task_.folder + "/images", "the folder of images"));
     return absl::OkStatus();
   }
 

@@ -1,13 +1,10 @@
 #include "common/evaluation/evaluation_journal.h"
 
-#include <filesystem>
-#include <system_error>
-
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "common/dataset/json_text.h"
 #include "common/dataset/line_reader.h"
-#include "common/storage/io_error.h"
+#include "common/storage/make_folder.h"
 
 namespace ip2p {
 namespace {
@@ -42,9 +39,7 @@ absl::Status CheckRecord(const SampleRecord& record, size_t sample, const std::v
 absl::StatusOr<EvaluationJournal> EvaluationJournal::Open(const std::string& folder,
                                                           const RunSettings& settings,
                                                           const std::vector<Guidance>& guidances) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) return IoError(error.value(), "the evaluation's folder cannot be made");
+  IP2P_RETURN_IF_ERROR(MakeFolder(folder, "the evaluation's folder"));
   IP2P_ASSIGN_OR_RETURN(AppendFile file,
                         AppendFile::Open(absl::StrCat(folder, "/", kName), kName, /*exclusive=*/true));
   EvaluationJournal journal(std::move(file));

@@ -1,9 +1,7 @@
 #include "common/evaluation/shapes_report.h"
 
 #include <array>
-#include <filesystem>
 #include <optional>
-#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -13,7 +11,7 @@
 #include "common/plot/png_chart.h"
 #include "common/plot/svg_chart.h"
 #include "common/storage/atomic_file.h"
-#include "common/storage/io_error.h"
+#include "common/storage/make_folder.h"
 
 namespace ip2p {
 namespace {
@@ -129,9 +127,7 @@ std::vector<Panel> ShapesPanels(const ShapesFigures& figures) {
 
 absl::Status WriteShapes(const ShapesFigures& figures, const RunSettings& settings,
                          const std::string& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) return IoError(error.value(), "the folder of results cannot be made");
+  IP2P_RETURN_IF_ERROR(MakeFolder(folder, "the folder of results"));
   const auto path = [&folder](const char* name) { return absl::StrCat(folder, "/", name); };
   IP2P_RETURN_IF_ERROR(WriteSheet(figures.captions_sheet, path("captions.png")));
   IP2P_RETURN_IF_ERROR(WriteSheet(figures.edits_sheet, path("edits.png")));

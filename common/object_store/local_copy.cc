@@ -23,6 +23,7 @@
 #include "common/object_store/cache_folder.h"
 #include "common/object_store/object_tree.h"
 #include "common/storage/io_error.h"
+#include "common/storage/make_folder.h"
 
 namespace ip2p {
 namespace {
@@ -137,9 +138,7 @@ class Copy {
     if (!IsFileName(Name())) {
       return absl::InvalidArgumentError(absl::StrCat(url_.text(), " can be no file's name"));
     }
-    std::error_code error;
-    fs::create_directories(folder, error);
-    if (error) return IoError(error.value(), "a folder of the cache cannot be made");
+    IP2P_RETURN_IF_ERROR(MakeFolder(folder, "a folder of the cache"));
     return std::vector<FileTransfer>{{.path = absl::StrCat(folder, "/", Name()), .url = url_}};
   }
 

@@ -10,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "common/base/status_macros.h"
 #include "common/storage/io_error.h"
+#include "common/storage/make_folder.h"
 
 namespace ip2p {
 namespace {
@@ -67,10 +68,8 @@ absl::StatusOr<std::vector<FileTransfer>> FilesFor(std::span<const ListedObject>
     if (IsFolderMarker(object)) continue;
     IP2P_ASSIGN_OR_RETURN(const std::string below, PathBelow(url, object.key));
     FileTransfer file{.path = absl::StrCat(folder, "/", below), .url = {url.bucket, object.key}};
-    std::error_code error;
-    fs::create_directories(fs::path(file.path).parent_path(), error);
-    if (error)
-      return IoError(error.value(), absl::StrCat("a folder for ", file.url.text(), " cannot be made"));
+    IP2P_RETURN_IF_ERROR(
+        MakeFolder(fs::path(file.path).parent_path(), absl::StrCat("a folder for ", file.url.text())));
     files.push_back(std::move(file));
   }
   return files;

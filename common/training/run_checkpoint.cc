@@ -19,6 +19,7 @@
 #include "common/dataset/json_text.h"
 #include "common/storage/atomic_file.h"
 #include "common/storage/io_error.h"
+#include "common/storage/make_folder.h"
 #include "common/storage/mapped_file.h"
 
 namespace ip2p {
@@ -161,8 +162,7 @@ std::string ValidationPath(const std::string& run, int64_t step) {
 
 absl::StatusOr<int64_t> SaveRunCheckpoint(const std::string& run, const RunCheckpoint& checkpoint) {
   std::error_code error;
-  fs::create_directories(FolderOf(run), error);
-  if (error) return IoError(error.value(), "the folder of checkpoints cannot be made");
+  IP2P_RETURN_IF_ERROR(MakeFolder(FolderOf(run), "the folder of checkpoints"));
   const std::string target = CheckpointPath(run, checkpoint.state.step);
   const bool replaces = fs::exists(target, error);
   IP2P_ASSIGN_OR_RETURN(AtomicFolder folder, AtomicFolder::Create(target, replaces));

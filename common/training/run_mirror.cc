@@ -15,6 +15,7 @@
 #include "common/object_store/store_settings.h"
 #include "common/storage/atomic_file.h"
 #include "common/storage/io_error.h"
+#include "common/storage/make_folder.h"
 #include "common/storage/read_file.h"
 #include "common/training/export_model.h"
 
@@ -171,8 +172,7 @@ absl::Status RunMirror::RestoreOne(const CheckpointEntry& entry) {
   IP2P_RETURN_IF_ERROR(CheckDigest(read.state));
   const std::string target = CheckpointPath(options_.run, entry.step);
   std::error_code error;
-  fs::create_directories(fs::path(target).parent_path(), error);
-  if (error) return IoError(error.value(), "the folder of checkpoints cannot be made");
+  IP2P_RETURN_IF_ERROR(MakeFolder(fs::path(target).parent_path(), "the folder of checkpoints"));
   const bool replaces = fs::exists(target, error);
   IP2P_ASSIGN_OR_RETURN(AtomicFolder folder, AtomicFolder::Create(target, replaces));
   std::vector<FileTransfer> files;
@@ -204,8 +204,7 @@ absl::Status RunMirror::RestoreRecords() {
   for (const auto& [step, objects] : there) {
     const std::string target = ValidationPath(options_.run, step);
     if (fs::exists(target, error)) continue;
-    fs::create_directories(fs::path(target).parent_path(), error);
-    if (error) return IoError(error.value(), "the folder of validations cannot be made");
+    IP2P_RETURN_IF_ERROR(MakeFolder(fs::path(target).parent_path(), "the folder of validations"));
     IP2P_ASSIGN_OR_RETURN(AtomicFolder folder, AtomicFolder::Create(target));
     const ObjectUrl url = options_.url.Child(kValidationsFolder).Child(CheckpointName(step));
     IP2P_ASSIGN_OR_RETURN(const std::vector<FileTransfer> files, FilesFor(objects, url, folder.path()));

@@ -17,7 +17,7 @@
 #include "common/object_store/object_url.h"
 #include "common/pipeline/catch_torch.h"
 #include "common/pipeline/torch_options.h"
-#include "common/storage/io_error.h"
+#include "common/storage/make_folder.h"
 #include "common/training/example_loader.h"
 #include "common/training/example_source.h"
 #include "common/training/export_model.h"
@@ -120,9 +120,7 @@ absl::Status Run::Prepare() {
   }
   trainer_ = std::make_unique<Trainer>(config, std::move(objective), group_.get());
   ForgetLearned(start_, trainer_->parameters().names());
-  std::error_code error;
-  fs::create_directories(options_.run, error);
-  if (error) return IoError(error.value(), "the run's folder cannot be made");
+  IP2P_RETURN_IF_ERROR(MakeFolder(options_.run, "the run's folder"));
   IP2P_RETURN_IF_ERROR(OpenMirror());
   IP2P_RETURN_IF_ERROR(Resume());
   if (first()) {

@@ -19,7 +19,7 @@
 #include "common/pipeline/edit_scorer.h"
 #include "common/pipeline/pending_edits.h"
 #include "common/storage/atomic_file.h"
-#include "common/storage/io_error.h"
+#include "common/storage/make_folder.h"
 #include "common/training/augment.h"
 #include "common/training/example_source.h"
 #include "common/training/export_model.h"
@@ -98,8 +98,7 @@ absl::StatusOr<ValidationReport> Validation::Run(Trainer& trainer) {
 absl::Status Validation::Edit(Trainer& trainer, ValidationReport& report) {
   const std::string target = ValidationPath(options_.run, report.step);
   std::error_code error;
-  fs::create_directories(fs::path(target).parent_path(), error);
-  if (error) return IoError(error.value(), "the folder of validations cannot be made");
+  IP2P_RETURN_IF_ERROR(MakeFolder(fs::path(target).parent_path(), "the folder of validations"));
   IP2P_ASSIGN_OR_RETURN(AtomicFolder folder, AtomicFolder::Create(target, fs::exists(target, error)));
   IP2P_ASSIGN_OR_RETURN(
       const std::unique_ptr<EditEngine> engine,

@@ -1,8 +1,6 @@
 // Members are destroyed in reverse: ports first, then what calls use, the loop last.
 #include "services/prompt_generator/prompt_server.h"
 
-#include <filesystem>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -10,7 +8,7 @@
 #include "absl/time/clock.h"
 #include "common/base/log.h"
 #include "common/base/status_macros.h"
-#include "common/storage/io_error.h"
+#include "common/storage/make_folder.h"
 
 namespace ip2p::prompt_generator {
 namespace {
@@ -34,9 +32,7 @@ absl::StatusOr<std::unique_ptr<PromptServer>> PromptServer::Start(const ServerCo
     IP2P_ASSIGN_OR_RETURN(authenticator, Authenticator::FromFile(config.token_file));
   }
   if (!config.data_dir.empty()) {
-    std::error_code error;
-    std::filesystem::create_directories(config.data_dir, error);
-    if (error) return IoError(error.value(), absl::StrCat("data_dir ", config.data_dir, " cannot be made"));
+    IP2P_RETURN_IF_ERROR(MakeFolder(config.data_dir, absl::StrCat("data_dir ", config.data_dir)));
   }
   std::unique_ptr<PromptServer> server(new PromptServer(config, std::move(authenticator)));
   IP2P_RETURN_IF_ERROR(server->MakeProviders());

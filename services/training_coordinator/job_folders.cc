@@ -16,6 +16,7 @@
 #include "common/base/status_macros.h"
 #include "common/storage/atomic_file.h"
 #include "common/storage/io_error.h"
+#include "common/storage/make_folder.h"
 
 namespace ip2p::training_coordinator {
 namespace {
@@ -23,11 +24,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kPinned[] = "pinned";
-
-absl::Status MakeFolder(const std::string& path, const char* name) {
-  if (mkdir(path.c_str(), 0777) == 0 || errno == EEXIST) return absl::OkStatus();
-  return IoError(errno, absl::StrCat(name, " cannot be made"));
-}
 
 absl::Status Remove(const fs::path& path, const char* name) {
   std::error_code error;
@@ -54,9 +50,7 @@ std::string JobFolders::Model(const std::string& name) const {
 std::string JobFolders::StoreFile() const { return data_dir_ + "/coordinator.sqlite"; }
 
 absl::Status JobFolders::Prepare() const {
-  std::error_code error;
-  fs::create_directories(data_dir_, error);
-  if (error) return IoError(error.value(), "the data folder cannot be made");
+  IP2P_RETURN_IF_ERROR(MakeFolder(data_dir_, "the data folder"));
   IP2P_RETURN_IF_ERROR(MakeFolder(data_dir_ + "/jobs", "jobs/"));
   return MakeFolder(data_dir_ + "/models", "models/");
 }

@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "common/storage/atomic_file.h"
+#include "common/storage/make_folder.h"
 #include "common/storage/mapped_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -17,6 +18,7 @@ namespace ip2p {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -152,6 +154,16 @@ TEST_F(StorageTest, TwoWritersOfOneFolderCannotMix) {
   ASSERT_TRUE(first.ok() && second.ok());
   EXPECT_TRUE(first->Publish().ok());
   EXPECT_EQ(second->Publish().code(), absl::StatusCode::kAlreadyExists);
+}
+
+TEST_F(StorageTest, AFolderIsMadeWithThoseAboveItAndStays) {
+  ASSERT_TRUE(MakeFolder(Path("a/b"), "the folder").ok());
+  std::ofstream(Path("a/b/file")) << "1";
+  ASSERT_TRUE(MakeFolder(Path("a/b"), "the folder").ok());
+  EXPECT_EQ(Read(Path("a/b/file")), "1");
+  const absl::Status below_a_file = MakeFolder(Path("a/b/file/c"), "the folder of runs");
+  EXPECT_THAT(std::string(below_a_file.message()),
+              AllOf(HasSubstr("the folder of runs cannot be made"), Not(HasSubstr(root_.string()))));
 }
 
 }  // namespace
