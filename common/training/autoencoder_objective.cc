@@ -35,8 +35,8 @@ torch::Tensor MultiScaleError(torch::Tensor made, torch::Tensor wanted) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<AutoencoderObjective>> AutoencoderObjective::Create(
-    const ModelSource& model, const ObjectiveOptions& options) {
-  std::unique_ptr<AutoencoderObjective> made(new AutoencoderObjective(model.config.vae, options));
+    const ModelSource& model, const TrainConfig& config, const ObjectiveOptions& options) {
+  std::unique_ptr<AutoencoderObjective> made(new AutoencoderObjective(model.config.vae, config, options));
   const LoadOptions learns{.device = options.device, .dtype = torch::kFloat32, .pack = false};
   IP2P_ASSIGN_OR_RETURN(made->vae_,
                         LoadNetwork<Vae>(model.config.vae, model.vae, "vae", learns, Packing::kNever));
@@ -47,6 +47,11 @@ absl::StatusOr<std::unique_ptr<AutoencoderObjective>> AutoencoderObjective::Crea
 std::vector<LearnedParameter> AutoencoderObjective::Parameters() {
   std::vector<LearnedParameter> all;
   AppendParameters("vae.", *vae_, options_.shadows(), all);
+  if (decoder_only_) {
+    std::erase_if(all, [](const LearnedParameter& parameter) {
+      return parameter.name.starts_with("vae.encoder.") || parameter.name.starts_with("vae.quant_conv.");
+    });
+  }
   return all;
 }
 
@@ -55,6 +60,7 @@ TrainBatch AutoencoderObjective::MakeBatch(std::span<const Example> examples, st
 }
 
 void AutoencoderObjective::AdjustConfig(const TrainBatch& sample, ModelConfig& config) {
+  if (decoder_only_) return;
   const torch::NoGradGuard no_grad;
   const auto moments = vae_->EncodeMoments(sample.after).chunk(2, 1);
   // The spread of what is sampled: that of the means, and the posterior's own.
@@ -64,11 +70,26 @@ void AutoencoderObjective::AdjustConfig(const TrainBatch& sample, ModelConfig& c
 }
 
 torch::Tensor AutoencoderObjective::Loss(const TrainBatch& batch) {
-  const int64_t factor = config_.downscale();
-  return LossOf(batch.after, DrawNormal(batch.seeds,
-                                        {config_.latent_channels, batch.after.size(2) / factor,
-                                         batch.after.size(3) / factor},
-                                        options_.device));
+  const int64_t factor = vae_config_.downscale();
+  const torch::Tensor noise = DrawNormal(
+      batch.seeds, {vae_config_.latent_channels, batch.after.size(2) / factor, batch.after.size(3) / factor},
+      options_.device);
+  if (!decoder_only_) return LossOf(batch.after, noise);
+  const torch::Tensor share = DrawShares(batch.seeds, options_.device).view({-1, 1, 1, 1});
+  return DecoderLossOf(batch.after, share * (latent_noise_ / vae_config_.scaling_factor) * noise);
+}
+
+torch::Tensor AutoencoderObjective::DecoderLossOf(const torch::Tensor& images, const torch::Tensor& noise) {
+  torch::Tensor made;
+  {
+    const AutocastScope autocast(options_.device, options_.bf16);
+    const torch::Tensor latents = [&] {
+      const torch::NoGradGuard no_grad;
+      return vae_->EncodeMode(images);
+    }();
+    made = vae_->Decode(latents + noise);
+  }
+  return MultiScaleError(made, images);
 }
 
 torch::Tensor AutoencoderObjective::LossOf(const torch::Tensor& images, const torch::Tensor& noise) {

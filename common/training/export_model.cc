@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 #include <system_error>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "common/checkpoint/model_writer.h"
 #include "common/storage/atomic_file.h"
 #include "common/storage/io_error.h"
+#include "common/storage/make_folder.h"
 
 namespace ip2p {
 namespace {
@@ -63,7 +65,8 @@ ModelSource ModelWith(const TrainStart& start, const TensorMap& weights) {
   ModelSource model = start.model;
   const auto replace = [&](TensorMap& part, const char* prefix) {
     TensorMap learned = Below(weights, prefix);
-    if (!learned.empty()) part = std::move(learned);
+    learned.merge(part);  // what did not learn
+    part = std::move(learned);
   };
   replace(model.unet, "unet.");
   replace(model.vae, "vae.");
@@ -72,9 +75,9 @@ ModelSource ModelWith(const TrainStart& start, const TensorMap& weights) {
 }
 
 void ForgetLearned(TrainStart& start, const std::vector<std::string>& learned) {
-  const auto forget = [&](TensorMap& part, const char* prefix) {
-    if (std::ranges::any_of(learned, [&](const std::string& name) { return name.starts_with(prefix); }))
-      part.clear();
+  const std::set<std::string> names(learned.begin(), learned.end());
+  const auto forget = [&](TensorMap& part, const std::string& prefix) {
+    std::erase_if(part, [&](const auto& tensor) { return names.contains(prefix + tensor.first); });
   };
   forget(start.model.unet, "unet.");
   forget(start.model.vae, "vae.");
@@ -83,9 +86,7 @@ void ForgetLearned(TrainStart& start, const std::vector<std::string>& learned) {
 }
 
 absl::Status ExportModel(const TrainStart& start, const TensorMap& weights, const std::string& path) {
-  std::error_code error;
-  fs::create_directories(fs::path(path).parent_path(), error);
-  if (error) return IoError(error.value(), "the folder of exports cannot be made");
+  IP2P_RETURN_IF_ERROR(MakeFolder(fs::path(path).parent_path(), "the folder of exports"));
   IP2P_RETURN_IF_ERROR(MoveAway(path));
   if (start.clip.has_value()) {
     ClipSource clip = *start.clip;

@@ -13,7 +13,7 @@ absl::StatusOr<std::unique_ptr<Objective>> CreateObjective(const TrainConfig& co
   options.recompute = config.gradient_checkpointing;
   switch (config.objective) {
     case TrainObjective::kAutoencoder:
-      return AutoencoderObjective::Create(start.model, options);
+      return AutoencoderObjective::Create(start.model, config, options);
     case TrainObjective::kClip:
       if (!start.clip.has_value()) return absl::InvalidArgumentError("the start is no CLIP");
       return ClipObjective::Create(*start.clip, options);

@@ -25,6 +25,14 @@ DiffusionDraws DrawDiffusion(std::span<const uint64_t> sample_seeds, at::IntArra
           .dropout = torch::cat(dropout).to(device)};
 }
 
+torch::Tensor DrawShares(std::span<const uint64_t> sample_seeds, torch::Device device) {
+  constexpr uint64_t kShares = 1;  // a stream of its own
+  std::vector<torch::Tensor> rows;
+  for (const uint64_t seed : sample_seeds)
+    rows.push_back(torch::rand({1}, at::make_generator<at::CPUGeneratorImpl>(MixSeed(seed, kShares))));
+  return torch::cat(rows).to(device);
+}
+
 torch::Tensor DrawNormal(std::span<const uint64_t> sample_seeds, at::IntArrayRef shape,
                          torch::Device device) {
   std::vector<torch::Tensor> rows;

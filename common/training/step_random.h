@@ -24,6 +24,9 @@ struct DiffusionDraws {
 DiffusionDraws DrawDiffusion(std::span<const uint64_t> sample_seeds, at::IntArrayRef shape,
                              int64_t num_train_timesteps, torch::Device device);
 
+// Even in [0,1), float32, [N]; apart from what DrawNormal draws.
+torch::Tensor DrawShares(std::span<const uint64_t> sample_seeds, torch::Device device);
+
 // Standard normal float32, [N,shape...].
 torch::Tensor DrawNormal(std::span<const uint64_t> sample_seeds, at::IntArrayRef shape, torch::Device device);
 

@@ -13,6 +13,7 @@ namespace {
 
 constexpr int64_t kMostSteps = 100'000'000;
 constexpr int kMostInGroup = 4096;
+constexpr double kMostLatentNoise = 10;
 constexpr int kResolutionStep = 64;
 constexpr int kLargestResize = 2048;
 
@@ -46,6 +47,11 @@ void CheckObjective(const TrainConfig& c, int64_t parts, FieldFaults& faults) {
     if (c.train_text_encoder) faults.Add(absl::StrCat("train_text_encoder is true; wants false for ", name));
     if (c.cache_latents) faults.Add(absl::StrCat("cache_latents is true; wants false for ", name));
   }
+  if (c.decoder_only && c.objective != TrainObjective::kAutoencoder)
+    faults.Add(absl::StrCat("decoder_only is true; wants false for ", name));
+  faults.Number("latent_noise", c.latent_noise, 0, kMostLatentNoise);
+  if (c.latent_noise > 0 && !c.decoder_only)
+    faults.Add(absl::StrFormat("latent_noise is %g; wants 0 without decoder_only", c.latent_noise));
   if (c.objective == TrainObjective::kClip && parts > 0 && c.batch_size > 0 && c.batch_size < 2 * parts)
     faults.Add(absl::StrFormat(
         "batch_size is %d; wants at least %d for %s: a picture is told from others of its part of the batch",
@@ -139,6 +145,7 @@ std::string TrainConfigDigest(const TrainConfig& c) {
   if (c.precision == Precision::kBFloat16) absl::StrAppend(&text, " precision=bf16");
   if (c.min_snr_gamma > 0) absl::StrAppendFormat(&text, " min_snr_gamma=%.17g", c.min_snr_gamma);
   if (c.group_size > 1) absl::StrAppend(&text, " group=", c.group_size);
+  if (c.decoder_only) absl::StrAppendFormat(&text, " decoder_only noise=%.17g", c.latent_noise);
   // CLIP's pictures are told apart within a part of the batch.
   if (c.objective == TrainObjective::kClip && c.accumulation > 1)
     absl::StrAppend(&text, " accumulation=", c.accumulation);

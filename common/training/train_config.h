@@ -43,6 +43,8 @@ struct TrainConfig {
   bool gradient_checkpointing = false;
   bool cache_latents = false;
   bool train_text_encoder = false;  // of the two that denoise
+  bool decoder_only = false;        // autoencoder only: latents mean what they did
+  double latent_noise = 0;          // with decoder_only: most noise in them, in spreads of theirs
   int64_t checkpoint_every = 1000;
   int keep_checkpoints = 3;
   int64_t validate_every = 0;  // 0: none

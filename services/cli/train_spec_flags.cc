@@ -114,6 +114,10 @@ void AddCourse(FlagAdder<v1::TrainParams>& add) {
   add.Number("--drop-both", &Params::set_drop_both, "Share of samples with neither");
   add.Number("--min-snr-gamma", &Params::set_min_snr_gamma,
              "Weigh strong noise less: min(SNR, gamma); the paper's is 5; 0: all alike");
+  add.Switch("--decoder-only,!--no-decoder-only", &Params::set_decoder_only,
+             "Leave the autoencoder's encoder as it is, so that latents mean what they did");
+  add.Number("--latent-noise", &Params::set_latent_noise,
+             "Most noise in the latents that such a decoder learns from, in spreads of theirs");
   add.Number("--group-size", &Params::set_group_size,
              "Examples that stay together when the dataset is shuffled, as `shapes draw --alike` makes them");
   add.Number("--checkpoint-every", &Params::set_checkpoint_every, "Steps between checkpoints");

@@ -19,7 +19,8 @@ constexpr size_t kMaxPath = 255;  // bytes
 constexpr size_t kShown = 64;     // of a caller's text in a message
 constexpr int64_t kMaxSteps = 100'000'000;
 constexpr int kMaxWorld = 1024;
-constexpr int64_t kMaxResize = 2048;    // px
+constexpr int64_t kMaxResize = 2048;  // px
+constexpr double kMaxLatentNoise = 10;
 constexpr double kMaxShare = 1 + 1e-9;  // of three shares that add up to 1 but for rounding
 
 class Checker {
@@ -106,6 +107,14 @@ void CheckShares(const v1::JobSpec& spec, Checker& check) {
   if (params.min_snr_gamma() > 0 && !denoises) {
     check.Fault("params.min_snr_gamma", absl::StrCat(params.min_snr_gamma()),
                 "0 but for INSTRUCT_PIX2PIX and TEXT_TO_IMAGE");
+  }
+  if (params.decoder_only() && spec.objective() != v1::OBJECTIVE_AUTOENCODER) {
+    check.Fault("params.decoder_only", "true", "false but for AUTOENCODER");
+  }
+  check.Real("params.latent_noise", params.latent_noise(),
+             params.latent_noise() >= 0 && params.latent_noise() <= kMaxLatentNoise, "0..10");
+  if (params.latent_noise() > 0 && !params.decoder_only()) {
+    check.Fault("params.latent_noise", absl::StrCat(params.latent_noise()), "0 without decoder_only");
   }
   if (params.cache_latents() && !denoises) {
     check.Fault("params.cache_latents", "true", "false but for INSTRUCT_PIX2PIX and TEXT_TO_IMAGE");

@@ -113,6 +113,8 @@ absl::StatusOr<TrainConfig> ConfigFromProto(v1::Objective objective, const v1::T
   c.gradient_checkpointing = p.gradient_checkpointing();
   c.cache_latents = p.cache_latents();
   c.train_text_encoder = p.train_text_encoder();
+  c.decoder_only = p.decoder_only();
+  c.latent_noise = p.latent_noise();
   if (p.has_checkpoint_every()) c.checkpoint_every = p.checkpoint_every();
   if (p.has_keep_checkpoints()) c.keep_checkpoints = p.keep_checkpoints();
   c.validate_every = p.validate_every();

@@ -195,7 +195,7 @@ TEST(DiffusionObjective, TheCacheCountsDamagedExamplesAsTheLoaderDoes) {
 // The scale that gives latents a spread of 1 follows from the sample, not from where the run stands.
 TEST(AutoencoderObjective, LearnsItsScale) {
   const ModelSource model = FourChannels();
-  const auto made = AutoencoderObjective::Create(model, {});
+  const auto made = AutoencoderObjective::Create(model, {}, {});
   ASSERT_TRUE(made.ok()) << made.status();
   const TrainBatch sample = (*made)->MakeBatch(Examples(4, 64), {});
   ModelConfig config = model.config;
@@ -210,11 +210,55 @@ TEST(AutoencoderObjective, LearnsItsScale) {
 }
 
 TEST(AutoencoderObjective, LossFalls) {
-  const auto made = AutoencoderObjective::Create(FourChannels(), {});
+  const auto made = AutoencoderObjective::Create(FourChannels(), {}, {});
   ASSERT_TRUE(made.ok()) << made.status();
   const TrainBatch batch = (*made)->MakeBatch(Examples(2, 64), {1, 2});
   const auto [first, last] = Descend(**made, batch, 20, 0.01);
   EXPECT_LT(last, 0.9 * first);
+}
+
+TrainConfig DecoderOnly(double latent_noise) {
+  return {.objective = TrainObjective::kAutoencoder, .decoder_only = true, .latent_noise = latent_noise};
+}
+
+TEST(AutoencoderObjective, ADecoderLearnsAlone) {
+  TrainStart start;
+  start.model = FourChannels();
+  const auto made = CreateObjective(DecoderOnly(0.5), start, {});
+  ASSERT_TRUE(made.ok()) << made.status();
+  const TrainBatch batch = (*made)->MakeBatch(Examples(2, 64), {1, 2});
+  const auto [first, last] = Descend(**made, batch, 20, 0.01);
+  EXPECT_LT(last, 0.9 * first);
+  ModelConfig config = start.model.config;
+  (*made)->AdjustConfig(batch, config);
+  EXPECT_EQ(config.vae.scaling_factor, start.model.config.vae.scaling_factor);
+
+  // Latents mean what they did: an export has the encoder as it was.
+  const TempFolder run;
+  const TensorMap was = start.model.vae;
+  ParameterSet parameters((*made)->Parameters());
+  ForgetLearned(start, parameters.names());
+  ASSERT_TRUE(ExportModel(start, parameters.ToTensors(parameters.weights()), run.path() + "/model").ok());
+  const auto opened = OpenModel(run.path() + "/model");
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  ASSERT_EQ(opened->vae.size(), was.size());
+  for (const auto& [name, tensor] : opened->vae) {
+    const bool learns = name.starts_with("decoder.") || name.starts_with("post_quant_conv.");
+    if (learns && !name.ends_with(".weight")) continue;  // a bias may have no gradient
+    EXPECT_EQ(std::ranges::equal(tensor.data, was.at(name).data), !learns) << name;
+  }
+}
+
+TEST(AutoencoderObjective, ADecoderLearnsFromNoisyLatents) {
+  const ModelSource model = FourChannels();
+  const auto loss = [&](double latent_noise, std::vector<uint64_t> seeds) {
+    const auto made = AutoencoderObjective::Create(model, DecoderOnly(latent_noise), {});
+    return (*made)->Loss((*made)->MakeBatch(Examples(2, 64), std::move(seeds))).item<double>();
+  };
+  EXPECT_EQ(loss(0, {1, 2}), loss(0, {3, 4})) << "without noise nothing is random";
+  EXPECT_NE(loss(2, {1, 2}), loss(0, {1, 2}));
+  EXPECT_NE(loss(2, {1, 2}), loss(2, {3, 4}));
+  EXPECT_EQ(loss(2, {1, 2}), loss(2, {1, 2}));
 }
 
 TEST(ClipObjective, LossFallsAndTheScaleIsBounded) {

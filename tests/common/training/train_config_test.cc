@@ -28,13 +28,25 @@ TEST(TrainConfig, AllFaultsAreListedTogether) {
   config.drop_image = 0.9;
   config.train_text_encoder = true;
   config.min_snr_gamma = 5;
+  config.decoder_only = true;
+  config.latent_noise = 11;
   const absl::Status status = ValidateTrainConfig(config, 0);
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(
       std::string(status.message()),
       AllOf(HasSubstr("world_size is 0; wants 1..1024"), HasSubstr("learning_rate is nan"),
             HasSubstr("resolution is 100; wants a multiple of 64"), HasSubstr("sum to 1.85"),
-            HasSubstr("train_text_encoder is true"), HasSubstr("min_snr_gamma is 5; wants 0 for clip")));
+            HasSubstr("train_text_encoder is true"), HasSubstr("min_snr_gamma is 5; wants 0 for clip"),
+            HasSubstr("decoder_only is true; wants false for clip"),
+            HasSubstr("latent_noise is 11; wants a finite number in 0..10")));
+}
+
+TEST(TrainConfig, LatentsAreNoisyForADecoderAlone) {
+  TrainConfig config{.objective = TrainObjective::kAutoencoder, .latent_noise = 0.5};
+  EXPECT_THAT(std::string(ValidateTrainConfig(config, 1).message()),
+              HasSubstr("latent_noise is 0.5; wants 0 without decoder_only"));
+  config.decoder_only = true;
+  EXPECT_TRUE(ValidateTrainConfig(config, 1).ok()) << ValidateTrainConfig(config, 1);
 }
 
 TEST(TrainConfig, CropsAreCutFromLargerPictures) {
@@ -87,6 +99,7 @@ TEST(TrainConfig, DigestFollowsWhatDecidesTheWeights) {
   differs([](TrainConfig& c) { c.seed = 1; });
   differs([](TrainConfig& c) { c.min_snr_gamma = 5; });
   differs([](TrainConfig& c) { c.group_size = 8; });
+  differs([](TrainConfig& c) { c.decoder_only = true; });
   differs([](TrainConfig& c) { c.precision = Precision::kBFloat16; });
   differs([](TrainConfig& c) { c.optimizer = TrainOptimizer::kAdamW8Bit; });
 }

@@ -149,6 +149,13 @@ TEST_F(SpecTest, WhatFitsTheObjectiveOnly) {
   params().set_min_snr_gamma(5);
   EXPECT_THAT(Fault(), AllOf(HasSubstr("spec.params.train_text_encoder is true"),
                              HasSubstr("spec.params.min_snr_gamma is 5; wants 0 but for")));
+  params().set_decoder_only(true);
+  params().set_latent_noise(-1);
+  EXPECT_THAT(Fault(), AllOf(HasSubstr("spec.params.decoder_only is true; wants false but for AUTOENCODER"),
+                             HasSubstr("spec.params.latent_noise is -1; wants 0..10")));
+  params().set_decoder_only(false);
+  params().set_latent_noise(1);
+  EXPECT_THAT(Fault(), HasSubstr("spec.params.latent_noise is 1; wants 0 without decoder_only"));
 }
 
 TEST_F(SpecTest, NumbersThatAreNone) {
