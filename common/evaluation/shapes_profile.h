@@ -30,7 +30,7 @@ struct ShapesOptions {
   int curve_cases = 100;                            // of each point of the curve, 0..100000; 0: no curve
   uint32_t seed = 1000003;                          // of scenes, edits and noise; the recipe trains on others
   int steps = 30;                                   // 1..1000
-  double caption_guidance = 5;                      // of text-to-image, 0..100
+  double caption_guidance = 2;                      // of text-to-image, 0..100
   Guidance guidance = {.text = 7.5, .image = 1.5};  // of edits
   std::vector<double> curve_image = {1, 1.25, 1.5, 2, 2.5, 3};
   std::vector<double> curve_text = {2, 4, 7.5, 10};

@@ -18,8 +18,9 @@ import pytest
 from conftest import FULL, ROOT, only_full
 
 SHAPES = ROOT / "deploy" / "models" / "shapes"
-STAGES = ("vae-crops", "vae", "clip-first", "clip", "text-to-image-words", "text-to-image-places", "text-to-image-objects",
-          "text-to-image-outlines", "text-to-image", "edit-copies", "edit")  # fmt: skip
+STAGES = ("vae-crops", "vae-whole", "vae", "clip-first", "clip", "text-to-image-words", "text-to-image-places",
+          "text-to-image-objects", "text-to-image-outlines", "text-to-image-together", "text-to-image-scenes",
+          "text-to-image", "edit-copies", "edit")  # fmt: skip
 
 
 def curve(path):

@@ -4,8 +4,8 @@
 #
 #   bash deploy/models/shapes/train.sh [--work DIR] [--until STAGE] [--threads N]
 #     --work     folder of everything that is made (4 GB); default build/shapes
-#     --until    stop after this stage: pictures vae-crops vae clip-first clip text-to-image-words
-#                text-to-image-places text-to-image-objects text-to-image-outlines text-to-image copies
+#     --until    stop after this stage: pictures vae-crops vae-whole vae clip-first clip
+#                text-to-image-words -places -objects -outlines -together -scenes text-to-image copies
 #                edit-copies prompts pairs pairs-after edits edit; default: edit.
 #                "ablation" goes on: the same short training on these pairs and on ones that no CLIP chose
 #     --threads  CPU threads of the training worker and of the pairs; default: all
@@ -84,11 +84,17 @@ say pictures
 "$ip2p" shapes draw --out-dir "$data/sets/placed" --count 20000 --seed 21 --places most
 "$ip2p" shapes draw --out-dir "$data/sets/single" --count 8000 --seed 31 --objects 1 --places all
 "$ip2p" shapes draw --out-dir "$data/sets/plain" --count 6000 --seed 41 --objects 1 --places most --plain
+"$ip2p" shapes draw --out-dir "$data/sets/more" --count 30000 --seed 22 --places most
 stage_done pictures
 
 [ -e "$data/models/vae" ] || train vae-crops --fresh-config configs/diffusion
 stage_done vae-crops
-train vae --base-checkpoint models/vae-crops
+if [ ! -e "$data/models/vae" ]; then
+  train vae-whole --base-checkpoint models/vae-crops
+fi
+stage_done vae-whole
+# The decoder alone, from latents that are not quite right, as those of a model are: it keeps outlines then.
+train vae --base-checkpoint models/vae-whole
 
 [ -e "$data/models/clip" ] || train clip-first --fresh-config configs/clip
 stage_done clip-first
@@ -119,9 +125,12 @@ if [ ! -e "$data/models/text-to-image" ]; then
   train text-to-image-objects --fresh-config configs/layers
   # Outlines are heard last, and only where nothing else is to be learned; min-SNR weighs the weak noise that shows them.
   train text-to-image-outlines --base-checkpoint models/text-to-image-objects
+  train text-to-image-together --base-checkpoint models/text-to-image-outlines
+  # How many objects there are is decided where noise is strong, which min-SNR hardly weighs.
+  train text-to-image-scenes --base-checkpoint models/text-to-image-together
 fi
-for stage in words places objects outlines; do stage_done "text-to-image-$stage"; done
-train text-to-image --base-checkpoint models/text-to-image-outlines
+for stage in words places objects outlines together scenes; do stage_done "text-to-image-$stage"; done
+train text-to-image --base-checkpoint models/text-to-image-scenes
 
 # copies NAME COUNT SEED: drawn scenes with themselves, each under an instruction that is carried out in it already.
 copies() {
