@@ -160,8 +160,8 @@ pairs() {
   say "$folder"
   seq 0 $((PAIR_PARTITIONS - 1)) | xargs -P "$threads" -I '{}' "$ip2p" pairs generate --out-dir "$data/$folder" \
     --prompts-file "$data/prompts.jsonl" --n-partitions 100 --partition '{}' --ckpt "$data/models/text-to-image" \
-    --clip "$data/models/clip" --threads 1 --steps 16 --common-steps 0.5 --whole-common-steps 0.4 --min-p2p 0.2 \
-    --min-cfg 2 --max-cfg 5 --seed 3 "$@"
+    --clip "$data/models/clip" --threads 1 --steps 24 --common-steps 0.65 --whole-common-steps 0.5 --min-p2p 0.2 \
+    --min-cfg 1.5 --max-cfg 3 --seed 3 "$@"
   "$ip2p" dataset prepare "$data/$folder"
 }
 
