@@ -1,7 +1,6 @@
 #include "services/training_coordinator/job_folders.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>

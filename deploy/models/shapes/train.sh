@@ -89,9 +89,7 @@ stage_done pictures
 
 [ -e "$data/models/vae" ] || train vae-crops --fresh-config configs/diffusion
 stage_done vae-crops
-if [ ! -e "$data/models/vae" ]; then
-  train vae-whole --base-checkpoint models/vae-crops
-fi
+[ -e "$data/models/vae" ] || train vae-whole --base-checkpoint models/vae-crops
 stage_done vae-whole
 # The decoder alone, from latents that are not quite right, as those of a model are: it keeps outlines then.
 train vae --base-checkpoint models/vae-whole

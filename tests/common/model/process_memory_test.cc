@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <fstream>
+#include <memory>
 #include <vector>
 
 namespace ip2p {
@@ -92,6 +94,29 @@ TEST_F(ReadOnlyFileMappingsTest, LeavesTheHeapAlone) {
   mappings.Release(Bytes(heap.data(), heap.size()));
   EXPECT_EQ(heap, std::vector<char>(64 * page_, 'z'));
 }
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // these bring allocators of their own
+
+long ResidentBytes() {
+  std::ifstream statm("/proc/self/statm");
+  long all = 0, resident = 0;
+  statm >> all >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
+TEST(TrimHeap, FreePagesGoBackToTheSystem) {
+  constexpr long kMegabyte = 1 << 20;
+  std::vector<std::vector<char>> blocks;  // of a size that glibc keeps in its heap
+  for (int i = 0; i < 1024; ++i) blocks.emplace_back(64 << 10, 'x');
+  const auto above = std::make_unique<char[]>(64 << 10);  // the heap's free end would go by itself
+  const long full = ResidentBytes();
+  blocks.clear();
+  EXPECT_GT(ResidentBytes(), full - 8 * kMegabyte) << "the heap keeps what is freed";
+  TrimHeap();
+  EXPECT_LT(ResidentBytes(), full - 56 * kMegabyte);
+}
+
+#endif
 
 }  // namespace
 }  // namespace ip2p
