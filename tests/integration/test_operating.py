@@ -79,9 +79,11 @@ def test_the_guide_does_what_it_says(place):
     operator.types("Start a training run")
     job = operator.job
     cluster.until_step(job, 7)
+    cluster.until_logged(job, '"event":"step"')  # a worker's lines come after the heartbeat that tells the step
 
     said = operator.types("Watch it")
-    assert job in said and "running" in said and '"event":"step"' in said
+    for told in (job, "running", '"event":"step"'):
+        assert told in said, said
     assert "<svg" in (operator.folder / "curves.svg").read_text()
 
     said = operator.types("Pause and go on")

@@ -85,6 +85,12 @@ class Cluster:
             assert time.monotonic() < deadline
             time.sleep(0.02)
 
+    def until_logged(self, job_id, text, timeout=60):
+        deadline = time.monotonic() + timeout
+        while not any(text in line.text for part in self.ask("StreamLogs", job_id=job_id) for line in part.lines):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
     def starts(self):
         """(job, epoch, rank, pid) of every worker that ever ran."""
         file = self.folder / "starts"
