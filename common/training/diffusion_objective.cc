@@ -225,6 +225,23 @@ torch::Tensor DiffusionObjective::Loss(const TrainBatch& given) {
                                      model_.scheduler.num_train_timesteps, options_.device));
 }
 
+torch::Tensor DiffusionObjective::TargetOfGuidance(const torch::Tensor& input, const torch::Tensor& timesteps,
+                                                   const torch::Tensor& told, const torch::Tensor& target) {
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor rows = told.nonzero().squeeze(1);
+  if (rows.size(0) == 0) return target;
+  torch::Tensor untold;
+  {
+    const AutocastScope autocast(options_.device, options_.bf16);
+    const torch::Tensor empty = config_.train_text_encoder ? EncodeTexts(empty_ids_) : empty_text_;
+    untold = unet_
+                 ->forward(input.index_select(0, rows), timesteps.index_select(0, rows).to(torch::kFloat32),
+                           unet_->PrepareText(empty.expand({rows.size(0), -1, -1})))
+                 .to(torch::kFloat32);
+  }
+  return target.index_copy(0, rows, untold.lerp(target.index_select(0, rows), 1 / config_.fit_guidance));
+}
+
 torch::Tensor DiffusionObjective::LossOf(const TrainBatch& batch, const DiffusionDraws& draws) {
   // 1. The target's latents: a sample of the autoencoder's posterior, scaled to a spread of about 1.
   const auto moments = batch.moments.chunk(2, 1);
@@ -260,9 +277,11 @@ torch::Tensor DiffusionObjective::LossOf(const TrainBatch& batch, const Diffusio
     const TextContext context = unet_->PrepareText(text.defined() ? text : EncodeTexts(ids));
     prediction = unet_->forward(input, draws.timesteps.to(torch::kFloat32), context);
   }
-  const torch::Tensor target = model_.scheduler.prediction == PredictionType::kEpsilon
-                                   ? draws.noise
-                                   : signal * draws.noise - spread * z;
+  torch::Tensor target = model_.scheduler.prediction == PredictionType::kEpsilon
+                             ? draws.noise
+                             : signal * draws.noise - spread * z;
+  if (config_.fit_guidance != 1)
+    target = TargetOfGuidance(input, draws.timesteps, no_text.logical_not(), target);
 
   // 5. Mean square error, in float32, each sample's weighed by its noise.
   if (config_.min_snr_gamma == 0) return torch::mse_loss(prediction.to(torch::kFloat32), target);

@@ -50,6 +50,11 @@ class DiffusionObjective : public Objective {
   DiffusionObjective(const TrainConfig& config, const ModelSource& model, const ObjectiveOptions& options);
   bool edits() const { return config_.objective == TrainObjective::kInstructPix2Pix; }
   torch::Tensor EncodeTexts(const torch::Tensor& ids);
+  // What the UNet is to predict where the guided prediction, u + fit_guidance (p - u), is to be the target: u
+  // is its prediction without the text, which gets no gradient. told [N] bool: the samples that have their
+  // text; the others keep their target.
+  torch::Tensor TargetOfGuidance(const torch::Tensor& input, const torch::Tensor& timesteps,
+                                 const torch::Tensor& told, const torch::Tensor& target);
   // Of each example, in order; nothing for nothing.
   std::vector<std::optional<LatentCache::Row>> EncodeRows(std::vector<std::optional<Example>> examples);
   TrainBatch FromCache(std::span<const Example> examples) const;

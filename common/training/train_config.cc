@@ -14,6 +14,7 @@ namespace {
 constexpr int64_t kMostSteps = 100'000'000;
 constexpr int kMostInGroup = 4096;
 constexpr double kMostLatentNoise = 10;
+constexpr double kLeastFitGuidance = 0.1, kMostFitGuidance = 20;
 constexpr int kResolutionStep = 64;
 constexpr int kLargestResize = 2048;
 
@@ -24,6 +25,11 @@ void CheckShares(const TrainConfig& c, FieldFaults& faults) {
   const double sum = c.drop_image + c.drop_text + c.drop_both;
   if (std::isfinite(sum) && sum > 1)
     faults.Add(absl::StrFormat("drop_image, drop_text and drop_both sum to %g; wants at most 1", sum));
+  faults.Number("fit_guidance", c.fit_guidance, kLeastFitGuidance, kMostFitGuidance);
+  const bool both = c.objective == TrainObjective::kInstructPix2Pix && c.drop_both > 0;
+  if (c.fit_guidance != 1 && c.drop_text == 0 && !both)
+    faults.Add(absl::StrFormat("fit_guidance is %g; wants 1 where no sample goes without its text: drop_text",
+                               c.fit_guidance));
 }
 
 void CheckPictures(const TrainConfig& c, FieldFaults& faults) {
@@ -44,6 +50,8 @@ void CheckObjective(const TrainConfig& c, int64_t parts, FieldFaults& faults) {
   if (!diffusion) {
     if (c.min_snr_gamma != 0)
       faults.Add(absl::StrFormat("min_snr_gamma is %g; wants 0 for %s", c.min_snr_gamma, name));
+    if (c.fit_guidance != 1)
+      faults.Add(absl::StrFormat("fit_guidance is %g; wants 1 for %s", c.fit_guidance, name));
     if (c.train_text_encoder) faults.Add(absl::StrCat("train_text_encoder is true; wants false for ", name));
     if (c.cache_latents) faults.Add(absl::StrCat("cache_latents is true; wants false for ", name));
   }
@@ -144,6 +152,7 @@ std::string TrainConfigDigest(const TrainConfig& c) {
   if (c.precision == Precision::kFloat32) absl::StrAppend(&text, " precision=fp32");
   if (c.precision == Precision::kBFloat16) absl::StrAppend(&text, " precision=bf16");
   if (c.min_snr_gamma > 0) absl::StrAppendFormat(&text, " min_snr_gamma=%.17g", c.min_snr_gamma);
+  if (c.fit_guidance != 1) absl::StrAppendFormat(&text, " fit_guidance=%.17g", c.fit_guidance);
   if (c.group_size > 1) absl::StrAppend(&text, " group=", c.group_size);
   if (c.decoder_only) absl::StrAppendFormat(&text, " decoder_only noise=%.17g", c.latent_noise);
   // CLIP's pictures are told apart within a part of the batch.

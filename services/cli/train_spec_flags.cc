@@ -114,6 +114,8 @@ void AddCourse(FlagAdder<v1::TrainParams>& add) {
   add.Number("--drop-both", &Params::set_drop_both, "Share of samples with neither");
   add.Number("--min-snr-gamma", &Params::set_min_snr_gamma,
              "Weigh strong noise less: min(SNR, gamma); the paper's is 5; 0: all alike");
+  add.Number("--fit-guidance", &Params::set_fit_guidance,
+             "Text guidance scale at which the model says what the pictures teach; 1: plain training");
   add.Switch("--decoder-only,!--no-decoder-only", &Params::set_decoder_only,
              "Leave the autoencoder's encoder as it is, so that latents mean what they did");
   add.Number("--latent-noise", &Params::set_latent_noise,

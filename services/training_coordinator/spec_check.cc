@@ -21,6 +21,8 @@ constexpr int64_t kMaxSteps = 100'000'000;
 constexpr int kMaxWorld = 1024;
 constexpr int64_t kMaxResize = 2048;  // px
 constexpr double kMaxLatentNoise = 10;
+constexpr double kLeastFitGuidance = 0.1;
+constexpr double kMaxFitGuidance = 20;
 constexpr double kMaxShare = 1 + 1e-9;  // of three shares that add up to 1 but for rounding
 
 class Checker {
@@ -107,6 +109,20 @@ void CheckShares(const v1::JobSpec& spec, Checker& check) {
   if (params.min_snr_gamma() > 0 && !denoises) {
     check.Fault("params.min_snr_gamma", absl::StrCat(params.min_snr_gamma()),
                 "0 but for INSTRUCT_PIX2PIX and TEXT_TO_IMAGE");
+  }
+  if (params.has_fit_guidance()) {
+    const double scale = params.fit_guidance();
+    check.Real("params.fit_guidance", scale, scale >= kLeastFitGuidance && scale <= kMaxFitGuidance,
+               "0.1..20");
+    if (scale != 1 && !denoises) {
+      check.Fault("params.fit_guidance", absl::StrCat(scale), "1 but for INSTRUCT_PIX2PIX and TEXT_TO_IMAGE");
+    }
+    const bool both = spec.objective() == v1::OBJECTIVE_INSTRUCT_PIX2PIX &&
+                      (!params.has_drop_both() || params.drop_both() > 0);
+    if (scale != 1 && params.has_drop_text() && params.drop_text() == 0 && !both) {
+      check.Fault("params.fit_guidance", absl::StrCat(scale),
+                  "1 where no sample goes without its text: drop_text");
+    }
   }
   if (params.decoder_only() && spec.objective() != v1::OBJECTIVE_AUTOENCODER) {
     check.Fault("params.decoder_only", "true", "false but for AUTOENCODER");
@@ -264,6 +280,7 @@ void FillDefaults(v1::JobSpec& spec) {
   if (!params.has_ema_decay()) params.set_ema_decay(0.9999);
   const bool edits = spec.objective() == v1::OBJECTIVE_INSTRUCT_PIX2PIX;
   const bool captions = spec.objective() == v1::OBJECTIVE_TEXT_TO_IMAGE;
+  if (!params.has_fit_guidance()) params.set_fit_guidance(1);
   if (!params.has_drop_image()) params.set_drop_image(edits ? 0.05 : 0);
   if (!params.has_drop_both()) params.set_drop_both(edits ? 0.05 : 0);
   if (!params.has_drop_text()) params.set_drop_text(edits ? 0.05 : captions ? 0.1 : 0);

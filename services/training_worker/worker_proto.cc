@@ -106,6 +106,7 @@ absl::StatusOr<TrainConfig> ConfigFromProto(v1::Objective objective, const v1::T
   if (p.has_drop_text()) c.drop_text = p.drop_text();
   if (p.has_drop_both()) c.drop_both = p.drop_both();
   c.min_snr_gamma = p.min_snr_gamma();
+  if (p.has_fit_guidance()) c.fit_guidance = p.fit_guidance();
   if (p.has_group_size()) c.group_size = p.group_size();
   if (p.has_resolution()) c.resolution = p.resolution();
   if (p.has_random_flip()) c.random_flip = p.random_flip();

@@ -47,8 +47,8 @@ def ours(tmp_path, model, inputs, *words):
 class Reference:
     """One objective as the original trains it."""
 
-    def __init__(self, model, edits, train_text=False, gamma=None):
-        self.edits, self.train_text, self.gamma = edits, train_text, gamma
+    def __init__(self, model, edits, train_text=False, gamma=None, guidance=None):
+        self.edits, self.train_text, self.gamma, self.guidance = edits, train_text, gamma, guidance
         self.pad = 0 if "sd2" in model.name else 49407
         self.unet = UNet2DConditionModel.from_pretrained(model / "unet").train()
         self.vae = AutoencoderKL.from_pretrained(model / "vae").eval().requires_grad_(False)
@@ -94,6 +94,11 @@ class Reference:
         if velocity:
             target = self.schedule.get_velocity(z, x["noise"], x["timesteps"])
         out = self.unet(noisy, x["timesteps"], cond).sample
+        if self.guidance is not None:  # arXiv 2501.15420, equation 7: the guided prediction is to fit; here not weighed by scale^2
+            with torch.no_grad():
+                untold = self.unet(noisy, x["timesteps"], null.expand(BATCH, -1, -1)).sample
+            scale = torch.where(prompt_mask[..., None], 1.0, self.guidance)
+            out, target = (untold + scale * (out - untold)) / scale, target / scale
         errors = torch.nn.functional.mse_loss(target, out, reduction="none").mean(dim=[1, 2, 3])
         if self.gamma is not None:  # diffusers' examples/text_to_image/train_text_to_image.py
             snr = compute_snr(self.schedule, x["timesteps"])
@@ -143,14 +148,15 @@ def near(got, want, name, certain):
 CASES = [("tiny4-odd", "instruct-pix2pix", ()), ("tiny-odd", "instruct-pix2pix", ("recompute",)),
          ("tiny4-odd", "text-to-image", ("text",)), ("tiny4-sd2", "text-to-image", ()),
          ("tiny-sd2", "instruct-pix2pix", ()), ("tiny4-odd", "instruct-pix2pix", ("min-snr",)),
-         ("tiny4-sd2", "text-to-image", ("min-snr",))]
+         ("tiny4-sd2", "text-to-image", ("min-snr",)), ("tiny4-odd", "instruct-pix2pix", ("guided",)),
+         ("tiny4-odd", "text-to-image", ("guided", "min-snr", "text"))]
 
 
 @pytest.mark.parametrize("config,objective,words", CASES)
 def test_one_step_and_ten(config, objective, words, checkpoint, tmp_path):
     model = checkpoint(config)
     reference = Reference(model, objective == "instruct-pix2pix", "text" in words,
-                          5 if "min-snr" in words else None)
+                          5 if "min-snr" in words else None, 3 if "guided" in words else None)
     factor = 2 ** (len(reference.vae.config.block_out_channels) - 1)
     inputs = make_inputs(10, SIDE // factor)
     got = ours(tmp_path, model, inputs, objective, *words)

@@ -1,12 +1,12 @@
 // Runs training steps of a diffusion objective on given inputs, for the parity tests.
 //
 //   training_probe MODEL IN.safetensors OUT.safetensors instruct-pix2pix|text-to-image [text] [recompute]
-//   [min-snr] [loss]
+//   [min-snr] [guided] [loss]
 //
 // In, for step i from 0: "i.after", "i.before" [N,3,R,R]; "i.ids" [N,77]; "i.timesteps" [N] int64; "i.noise",
 // "i.posterior_noise" [N,4,h,w]; "i.dropout" [N]. Out: "loss.i"; "grad.NAME" of step 0; "weight.NAME" and
-// "ema.NAME" after the last. "text": the text encoder learns too; "min-snr": a gamma of 5; "loss": nothing
-// learns, "loss.0" is all. Exit code 1 and a message on any failure.
+// "ema.NAME" after the last. "text": the text encoder learns too; "min-snr": a gamma of 5; "guided": text
+// guidance of 3 is fitted; "loss": nothing learns, "loss.0" is all. Exit code 1 and a message on any failure.
 #include <iostream>
 #include <set>
 #include <string>
@@ -38,6 +38,7 @@ absl::Status Run(const std::string& model, const std::string& in, const std::str
   if (config.objective == TrainObjective::kTextToImage) config.drop_text = 0.1;
   config.train_text_encoder = words.contains("text");
   if (words.contains("min-snr")) config.min_snr_gamma = 5;
+  if (words.contains("guided")) config.fit_guidance = 3;
   config.gradient_checkpointing = words.contains("recompute");
   IP2P_ASSIGN_OR_RETURN(const TrainStart start, OpenStart(model, config));
   IP2P_ASSIGN_OR_RETURN(const auto made, DiffusionObjective::Create(start.model, config, {}));

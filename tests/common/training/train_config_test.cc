@@ -28,6 +28,7 @@ TEST(TrainConfig, AllFaultsAreListedTogether) {
   config.drop_image = 0.9;
   config.train_text_encoder = true;
   config.min_snr_gamma = 5;
+  config.fit_guidance = 3;
   config.decoder_only = true;
   config.latent_noise = 11;
   const absl::Status status = ValidateTrainConfig(config, 0);
@@ -37,6 +38,7 @@ TEST(TrainConfig, AllFaultsAreListedTogether) {
       AllOf(HasSubstr("world_size is 0; wants 1..1024"), HasSubstr("learning_rate is nan"),
             HasSubstr("resolution is 100; wants a multiple of 64"), HasSubstr("sum to 1.85"),
             HasSubstr("train_text_encoder is true"), HasSubstr("min_snr_gamma is 5; wants 0 for clip"),
+            HasSubstr("fit_guidance is 3; wants 1 for clip"),
             HasSubstr("decoder_only is true; wants false for clip"),
             HasSubstr("latent_noise is 11; wants a finite number in 0..10")));
 }
@@ -47,6 +49,17 @@ TEST(TrainConfig, LatentsAreNoisyForADecoderAlone) {
               HasSubstr("latent_noise is 0.5; wants 0 without decoder_only"));
   config.decoder_only = true;
   EXPECT_TRUE(ValidateTrainConfig(config, 1).ok()) << ValidateTrainConfig(config, 1);
+}
+
+TEST(TrainConfig, GuidanceNeedsSamplesWithoutText) {
+  TrainConfig config{.drop_text = 0, .drop_both = 0, .fit_guidance = 3};
+  EXPECT_THAT(std::string(ValidateTrainConfig(config, 1).message()),
+              HasSubstr("fit_guidance is 3; wants 1 where no sample goes without its text"));
+  config.drop_both = 0.1;
+  EXPECT_TRUE(ValidateTrainConfig(config, 1).ok()) << ValidateTrainConfig(config, 1);
+  config.fit_guidance = 0;
+  EXPECT_THAT(std::string(ValidateTrainConfig(config, 1).message()),
+              HasSubstr("fit_guidance is 0; wants a finite number in 0.1..20"));
 }
 
 TEST(TrainConfig, CropsAreCutFromLargerPictures) {
@@ -98,6 +111,7 @@ TEST(TrainConfig, DigestFollowsWhatDecidesTheWeights) {
   };
   differs([](TrainConfig& c) { c.seed = 1; });
   differs([](TrainConfig& c) { c.min_snr_gamma = 5; });
+  differs([](TrainConfig& c) { c.fit_guidance = 3; });
   differs([](TrainConfig& c) { c.group_size = 8; });
   differs([](TrainConfig& c) { c.decoder_only = true; });
   differs([](TrainConfig& c) { c.precision = Precision::kBFloat16; });

@@ -147,8 +147,17 @@ TEST_F(SpecTest, WhatFitsTheObjectiveOnly) {
   params().clear_drop_image();
   params().set_train_text_encoder(true);
   params().set_min_snr_gamma(5);
+  params().set_fit_guidance(50);
   EXPECT_THAT(Fault(), AllOf(HasSubstr("spec.params.train_text_encoder is true"),
+                             HasSubstr("spec.params.fit_guidance is 50; wants 0.1..20"),
+                             HasSubstr("spec.params.fit_guidance is 50; wants 1 but for INSTRUCT_PIX2PIX"),
                              HasSubstr("spec.params.min_snr_gamma is 5; wants 0 but for")));
+  spec().set_objective(training::v1::OBJECTIVE_TEXT_TO_IMAGE);
+  params().set_fit_guidance(3);
+  params().set_drop_text(0);
+  EXPECT_THAT(Fault(),
+              HasSubstr("spec.params.fit_guidance is 3; wants 1 where no sample goes without its text"));
+  spec().set_objective(training::v1::OBJECTIVE_CLIP);
   params().set_decoder_only(true);
   params().set_latent_noise(-1);
   EXPECT_THAT(Fault(), AllOf(HasSubstr("spec.params.decoder_only is true; wants false but for AUTOENCODER"),
