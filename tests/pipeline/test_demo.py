@@ -100,7 +100,7 @@ def test_the_cluster_goes_on_behind_its_page(demo):
         assert answer.status == 200 and b"<html" in answer.read()
     scene, instruction = (out / "edits.tsv").read_text().splitlines()[0].split("\t")
     done = subprocess.run(["curl", "-sS", "--fail-with-body", "-F", f"image=@{scene}", "-F", f"instruction={instruction}",
-                           "-F", "steps=20", "-F", "cfg_text=2", "-F", "seed=1", f"{page}/api/v1/edit"],
+                           "-F", "steps=20", "-F", "cfg_text=2.5", "-F", "seed=1", f"{page}/api/v1/edit"],
                           capture_output=True, text=True, timeout=120)  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     edited = base64.b64decode(json.loads(done.stdout)["outputs"][0]["image"]["data"])

@@ -151,7 +151,7 @@ stage_done prompts
 
 # pairs FOLDER ARGUMENT...: pairs of the first PAIR_PARTITIONS hundredths of the prompts, from drawn pictures, a process of
 # one thread each: batches of a sample or two are too small to share.
-PAIR_PARTITIONS=12
+PAIR_PARTITIONS=20
 pairs() {
   local folder=$1
   shift
