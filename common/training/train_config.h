@@ -33,7 +33,7 @@ struct TrainConfig {
   double drop_text = 0.05;    // 0.1 for text-to-image: whoever fills the struct knows the objective
   double drop_both = 0.05;    // instruct-pix2pix only
   double min_snr_gamma = 0;   // of the two that denoise: the loss's weights, see LossOf; 0: equal ones
-  double fit_guidance = 1;    // of the two that denoise: the text guidance scale that fits, see LossOf
+  double fit_guidance = 1;    // of the two that denoise: the text guidance that fits, see TargetOfGuidance
   int group_size = 1;         // examples that stay together in the order, see PlaceAt
   int resolution = 256;       // side in px
   int min_resize = 0;  // pictures are resized to a side drawn from min_resize..max_resize, then cropped

@@ -79,7 +79,8 @@ def test_the_guide_does_what_it_says(place):
     operator.types("Start a training run")
     job = operator.job
     cluster.until_step(job, 7)
-    cluster.until_logged(job, '"event":"step"')  # a worker's lines come after the heartbeat that tells the step
+    cluster.until(job, RUNNING)  # the coordinator's next tick says so, the worker's lines come with it
+    cluster.until_logged(job, '"event":"step"')
 
     said = operator.types("Watch it")
     for told in (job, "running", '"event":"step"'):

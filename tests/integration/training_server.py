@@ -17,6 +17,13 @@ QUEUED, STARTING, RUNNING, RESTARTING, PAUSED, SUCCEEDED, FAILED, CANCELLED = ra
 FINAL = (SUCCEEDED, FAILED, CANCELLED)
 
 
+def wait_for(condition, timeout):
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -80,16 +87,11 @@ class Cluster:
         return job
 
     def until_step(self, job_id, step, timeout=60):
-        deadline = time.monotonic() + timeout
-        while self.job(job_id).metrics.step < step:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_for(lambda: self.job(job_id).metrics.step >= step, timeout)
 
     def until_logged(self, job_id, text, timeout=60):
-        deadline = time.monotonic() + timeout
-        while not any(text in line.text for part in self.ask("StreamLogs", job_id=job_id) for line in part.lines):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_for(lambda: any(text in line.text for part in self.ask("StreamLogs", job_id=job_id)
+                             for line in part.lines), timeout)  # fmt: skip
 
     def starts(self):
         """(job, epoch, rank, pid) of every worker that ever ran."""

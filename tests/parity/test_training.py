@@ -94,7 +94,7 @@ class Reference:
         if velocity:
             target = self.schedule.get_velocity(z, x["noise"], x["timesteps"])
         out = self.unet(noisy, x["timesteps"], cond).sample
-        if self.guidance is not None:  # arXiv 2501.15420, equation 7: the guided prediction is to fit; here not weighed by scale^2
+        if self.guidance is not None:  # arXiv 2501.15420: the guided prediction is to fit; here not weighed by scale^2
             with torch.no_grad():
                 untold = self.unet(noisy, x["timesteps"], null.expand(BATCH, -1, -1)).sample
             scale = torch.where(prompt_mask[..., None], 1.0, self.guidance)
